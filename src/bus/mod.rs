@@ -1,0 +1,1 @@
+//! The alert bus (placeholder of the interface).

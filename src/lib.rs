@@ -1,0 +1,7 @@
+//! Coalmine: a canary load balancer.
+
+pub mod bus;
+pub mod config;
+pub mod health;
+pub mod metrics;
+pub mod model;

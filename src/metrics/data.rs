@@ -1,0 +1,186 @@
+//! What the data plane counts.
+
+use http::StatusCode;
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+
+use super::{counter, counter_vec, gauge, gauge_vec, histogram_opts, names, register};
+use crate::model::ProbeTarget;
+
+#[derive(Clone)]
+pub struct DataMetrics {
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    in_flight: IntGaugeVec,
+    connections: IntGaugeVec,
+    failures: IntCounterVec,
+    resends: IntCounterVec,
+    unrouted: IntCounterVec,
+    pub client_connections: IntGauge,
+    pub accept_errors: IntCounter,
+}
+
+impl DataMetrics {
+    pub(super) fn new(registry: &Registry) -> Self {
+        let backend = &["service", "track", "backend"];
+        // 0.5 ms to 16 s, each bound twice the one before it.
+        let buckets = prometheus::exponential_buckets(0.000_5, 2.0, 16).expect("bucket bounds are valid");
+        let request_seconds = HistogramVec::new(
+            histogram_opts(
+                names::REQUEST_SECONDS,
+                "Seconds from a request's first byte to its response's last, by the track that answered.",
+                buckets,
+            ),
+            &["service", "track"],
+        )
+        .expect("metric names are valid");
+        register(registry, request_seconds.clone());
+        Self {
+            requests: counter_vec(
+                registry,
+                names::REQUESTS,
+                "Requests ended, by the class of the status that the client got; `canceled`: the client went away first.",
+                &["service", "track", "backend", "class"],
+            ),
+            request_seconds,
+            in_flight: gauge_vec(
+                registry,
+                names::REQUESTS_IN_FLIGHT,
+                "Requests that a backend is working on.",
+                backend,
+            ),
+            connections: gauge_vec(registry, names::BACKEND_CONNECTIONS, "Open connections to a backend.", backend),
+            failures: counter_vec(
+                registry,
+                names::BACKEND_FAILURES,
+                "Attempts that a backend failed without an HTTP answer, by kind.",
+                &["service", "track", "backend", "kind"],
+            ),
+            resends: counter_vec(
+                registry,
+                names::RESENDS,
+                "Requests sent again because a pooled connection turned out to be closed.",
+                backend,
+            ),
+            unrouted: counter_vec(
+                registry,
+                names::REQUESTS_UNROUTED,
+                "Requests answered without a service, by status.",
+                &["status"],
+            ),
+            client_connections: gauge(registry, names::CLIENT_CONNECTIONS, "Open connections of clients."),
+            accept_errors: counter(registry, names::ACCEPT_ERRORS, "Connections that could not be accepted."),
+        }
+    }
+
+    /// Handles for one backend.
+    pub fn backend(&self, target: &ProbeTarget) -> BackendMetrics {
+        let labels = [target.service.as_str(), target.track.as_str(), target.backend.as_str()];
+        let [service, track, backend] = labels;
+        BackendMetrics {
+            classes: Class::ALL
+                .map(|class| self.requests.with_label_values(&[service, track, backend, class.as_str()])),
+            failures: Failure::ALL
+                .map(|kind| self.failures.with_label_values(&[service, track, backend, kind.as_str()])),
+            seconds: self.request_seconds.with_label_values(&[service, track]),
+            in_flight: self.in_flight.with_label_values(&labels),
+            connections: self.connections.with_label_values(&labels),
+            resends: self.resends.with_label_values(&labels),
+        }
+    }
+
+    /// Handle for requests that found no service and were answered with `status`.
+    pub fn unrouted(&self, status: StatusCode) -> IntCounter {
+        self.unrouted.with_label_values(&[status.as_str()])
+    }
+}
+
+/// What is counted for one backend.
+#[derive(Clone)]
+pub struct BackendMetrics {
+    classes: [IntCounter; Class::ALL.len()],
+    failures: [IntCounter; Failure::ALL.len()],
+    pub seconds: Histogram,
+    pub in_flight: IntGauge,
+    pub connections: IntGauge,
+    pub resends: IntCounter,
+}
+
+impl BackendMetrics {
+    pub fn class(&self, class: Class) -> &IntCounter {
+        &self.classes[class as usize]
+    }
+
+    pub fn failure(&self, kind: Failure) -> &IntCounter {
+        &self.failures[kind as usize]
+    }
+}
+
+/// How a request ended for its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    Informational,
+    Success,
+    Redirection,
+    ClientError,
+    ServerError,
+    /// The client went away before the response's end.
+    Canceled,
+}
+
+impl Class {
+    const ALL: [Self; 6] =
+        [Self::Informational, Self::Success, Self::Redirection, Self::ClientError, Self::ServerError, Self::Canceled];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Informational => "1xx",
+            Self::Success => "2xx",
+            Self::Redirection => "3xx",
+            Self::ClientError => "4xx",
+            Self::ServerError => "5xx",
+            Self::Canceled => "canceled",
+        }
+    }
+}
+
+impl From<StatusCode> for Class {
+    fn from(status: StatusCode) -> Self {
+        match status.as_u16() {
+            100..=199 => Self::Informational,
+            200..=299 => Self::Success,
+            300..=399 => Self::Redirection,
+            400..=499 => Self::ClientError,
+            _ => Self::ServerError,
+        }
+    }
+}
+
+/// How an attempt failed without an HTTP answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No connection within `timeout.connect`, or refused.
+    Connect,
+    /// No response head within `timeout.response`.
+    Timeout,
+    /// The connection ended before a response head.
+    Closed,
+    /// An answer that is not HTTP/1.1.
+    Malformed,
+    /// The response's body broke off or stood still.
+    Body,
+}
+
+impl Failure {
+    const ALL: [Self; 5] = [Self::Connect, Self::Timeout, Self::Closed, Self::Malformed, Self::Body];
+
+    /// The same word in metrics, logs and the body of the error response.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::Malformed => "malformed",
+            Self::Body => "body",
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! One server behind a service, as configured.
+
+use std::fmt;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+/// A backend's identity within its service: its configured name, or else its address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct BackendId(Arc<str>);
+
+impl BackendId {
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self(id.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BackendId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a backend listens. The host is a name or an IP address without brackets.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    pub host: Arc<str>,
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl Serialize for Endpoint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A backend's share among the backends of its track, 1 to 1000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct BackendWeight(NonZeroU16);
+
+impl BackendWeight {
+    pub const MAX: u16 = 1000;
+    pub const ONE: Self = Self(NonZeroU16::MIN);
+
+    /// `None` unless `weight` is 1 to 1000.
+    pub fn new(weight: u16) -> Option<Self> {
+        NonZeroU16::new(weight).filter(|weight| weight.get() <= Self::MAX).map(Self)
+    }
+
+    pub fn get(self) -> u32 {
+        u32::from(self.0.get())
+    }
+}
+
+/// A backend as configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BackendSpec {
+    pub id: BackendId,
+    pub address: Endpoint,
+    pub weight: BackendWeight,
+}

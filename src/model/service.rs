@@ -1,0 +1,60 @@
+//! One routed application, as configured.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::{AlertKeys, HostPattern, PathPrefix, ServiceName, TrackSpec};
+
+/// A service with every default filled in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServiceSpec {
+    pub name: ServiceName,
+    /// Empty: any host.
+    pub hosts: Vec<HostPattern>,
+    pub path_prefix: PathPrefix,
+    pub balance: Balance,
+    pub served_by_header: bool,
+    pub timeout: Timeouts,
+    pub pool: PoolLimits,
+    pub alert: AlertKeys,
+    pub stable: TrackSpec,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<TrackSpec>,
+}
+
+/// How a backend is chosen within a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    RoundRobin,
+    LeastRequest,
+}
+
+/// Limits on how long a request may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Timeouts {
+    #[serde(serialize_with = "seconds")]
+    pub connect: Duration,
+    /// From the request's last byte to the response's head.
+    #[serde(serialize_with = "seconds")]
+    pub response: Duration,
+    /// A body that stands still.
+    #[serde(serialize_with = "seconds")]
+    pub idle: Duration,
+}
+
+/// Limits on idle connections to one backend, for each worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PoolLimits {
+    pub max_idle: usize,
+    #[serde(serialize_with = "seconds")]
+    pub idle_timeout: Duration,
+    #[serde(serialize_with = "seconds")]
+    pub max_age: Duration,
+}
+
+/// Writes a duration as it is written in the configuration: `1s`, `500ms`.
+pub(crate) fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_duration(*duration))
+}
