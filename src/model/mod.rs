@@ -11,6 +11,7 @@ mod probe;
 mod reason;
 mod secret;
 mod service;
+mod settings;
 mod track;
 
 pub use alert::{Alert, AlertKeys, AlertReading, CompatKey, Owner, Owners};
@@ -21,4 +22,7 @@ pub use probe::{ProbeSpec, StatusRanges};
 pub use reason::{Reason, Reasons};
 pub use secret::Secret;
 pub use service::{Balance, PoolLimits, ServiceSpec, Timeouts};
+pub use settings::{
+    AccessLog, AdminSettings, ListenSettings, LogFormat, LogSettings, RedisPlace, RedisSettings, Settings,
+};
 pub use track::{Track, TrackSpec, Weight};

@@ -1,0 +1,109 @@
+//! What the process as a whole is told, with every default filled in.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::service::seconds;
+use super::{Endpoint, Secret, ServiceSpec};
+
+/// Everything that the configuration says.
+#[derive(Clone, Debug, Serialize)]
+pub struct Settings {
+    pub listen: ListenSettings,
+    pub log: LogSettings,
+    pub admin: AdminSettings,
+    /// Absent: alerts live in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisSettings>,
+    #[serde(rename = "service")]
+    pub services: Vec<ServiceSpec>,
+}
+
+/// The front door.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListenSettings {
+    pub http: Vec<SocketAddr>,
+    /// 0: one per core.
+    pub workers: usize,
+    /// Networks whose `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// For a whole request head, from its first byte.
+    #[serde(serialize_with = "seconds")]
+    pub header_timeout: Duration,
+    /// For a connection without a request.
+    #[serde(serialize_with = "seconds")]
+    pub idle_timeout: Duration,
+    /// How long running requests may take to end after a stop was asked for.
+    #[serde(serialize_with = "seconds")]
+    pub drain: Duration,
+    /// Whether `Via` is added.
+    pub via: bool,
+}
+
+/// What is written to the log, and how.
+#[derive(Clone, Debug, Serialize)]
+pub struct LogSettings {
+    /// `RUST_LOG` syntax.
+    pub level: String,
+    pub format: LogFormat,
+    pub access: AccessLog,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessLog {
+    Off,
+    Text,
+    Json,
+}
+
+/// The operators' door.
+#[derive(Clone, Debug, Serialize)]
+pub struct AdminSettings {
+    pub listen: SocketAddr,
+    /// When set, every change needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+    /// A second address that serves metrics and health only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<SocketAddr>,
+}
+
+/// The alert store.
+#[derive(Clone, Debug, Serialize)]
+pub struct RedisSettings {
+    #[serde(flatten)]
+    pub place: RedisPlace,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub username: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    pub tls: bool,
+    /// Before every key of ours.
+    pub prefix: String,
+}
+
+/// Where Redis is found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RedisPlace {
+    Server {
+        address: Endpoint,
+        database: i64,
+    },
+    /// The primary that these sentinels name.
+    Sentinel {
+        sentinels: Vec<Endpoint>,
+        master: String,
+    },
+}
