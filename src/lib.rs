@@ -5,3 +5,6 @@ pub mod config;
 pub mod health;
 pub mod metrics;
 pub mod model;
+pub mod net;
+pub mod proxy;
+pub mod table;

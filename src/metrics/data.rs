@@ -95,7 +95,7 @@ impl DataMetrics {
 }
 
 /// What is counted for one backend.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct BackendMetrics {
     classes: [IntCounter; Class::ALL.len()],
     failures: [IntCounter; Failure::ALL.len()],

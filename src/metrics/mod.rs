@@ -7,6 +7,7 @@ mod bus;
 mod control;
 mod data;
 mod names;
+mod open;
 
 use prometheus::core::Collector;
 use prometheus::{Encoder, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -14,6 +15,7 @@ use prometheus::{Encoder, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, O
 pub use bus::BusMetrics;
 pub use control::{ControlMetrics, GateMetrics, ProbeMetrics};
 pub use data::{BackendMetrics, Class, DataMetrics, Failure};
+pub use open::Open;
 
 /// All metrics of one process.
 #[derive(Clone)]

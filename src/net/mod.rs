@@ -1,0 +1,5 @@
+//! Sockets: how they are bound, how bytes move over them, how names become addresses.
+
+pub mod bind;
+pub mod resolve;
+pub mod stream;

@@ -1,0 +1,97 @@
+//! What is counted when a request is over.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::access::Entry;
+use super::pace::Pace;
+use super::pool::Connection;
+use super::worker::Worker;
+use crate::metrics::{Class, Failure};
+use crate::table::Backend;
+
+/// One request at one backend, from the choice of the backend to the last byte of the response. In flight for as long
+/// as this lives; counted once when it ends, however it ends.
+pub(super) struct Exchange {
+    pub(super) backend: Arc<Backend>,
+    worker: Arc<Worker>,
+    pace: Arc<Pace>,
+    began: u64,
+    class: Class,
+    over: bool,
+    connection: Option<Connection>,
+    entry: Option<Box<Entry>>,
+}
+
+impl Exchange {
+    /// `began`: the request's first byte, on the clock of `pace`.
+    pub(super) fn new(
+        backend: Arc<Backend>,
+        worker: Arc<Worker>,
+        pace: Arc<Pace>,
+        began: u64,
+        entry: Option<Box<Entry>>,
+    ) -> Self {
+        backend.metrics.in_flight.inc();
+        Self { backend, worker, pace, began, class: Class::Canceled, over: false, connection: None, entry }
+    }
+
+    /// Moves the request to another backend, because the first one left the rotation before anything was sent.
+    pub(super) fn reroute(&mut self, backend: Arc<Backend>) {
+        backend.metrics.in_flight.inc();
+        self.backend.metrics.in_flight.dec();
+        self.backend = backend;
+    }
+
+    /// A response with this status is on its way to the client.
+    pub(super) fn responding(&mut self, status: StatusCode, connection: Option<Connection>) {
+        self.class = Class::from(status);
+        self.connection = connection;
+        if let Some(entry) = &mut self.entry {
+            entry.status = status.as_u16();
+        }
+    }
+
+    /// So many bytes of the response's body went by.
+    pub(super) fn moved(&mut self, bytes: usize) {
+        if let Some(entry) = &mut self.entry {
+            entry.bytes += bytes as u64;
+        }
+    }
+
+    /// The response is complete: its connection can serve another request, unless the request's body was not taken
+    /// whole.
+    pub(super) fn complete(&mut self) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        self.pace.finished();
+        if let Some(connection) = self.connection.take()
+            && !self.pace.uploading()
+        {
+            let now = self.pace.instant(self.pace.now());
+            self.worker.pool.put(&self.backend, connection, now);
+        }
+    }
+
+    /// The response's body broke off.
+    pub(super) fn broken(&mut self) {
+        self.over = true;
+        self.backend.metrics.failure(Failure::Body).inc();
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let metrics = &self.backend.metrics;
+        metrics.in_flight.dec();
+        let class = if self.over { self.class } else { Class::Canceled };
+        metrics.class(class).inc();
+        let nanos = self.pace.now().saturating_sub(self.began);
+        metrics.seconds.observe(nanos as f64 / 1e9);
+        if let (Some(entry), Some(access)) = (self.entry.take(), &self.worker.access) {
+            access.write(&entry, Some(&self.backend), class, nanos);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! One request, from its complete head to the answer.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::header::HOST;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Response, Uri, Version, request};
+use hyper::body::Incoming;
+
+use super::access::Entry;
+use super::exchange::Exchange;
+use super::headers::{Sender, X_SERVED_BY, forward_request, forward_response};
+use super::pace::Pace;
+use super::refusal::Refusal;
+use super::reply::Reply;
+use super::upload::Upload;
+use super::worker::Worker;
+use super::{attempt, split};
+use crate::metrics::{Class, Failure};
+use crate::table::{Backend, host_name};
+
+/// What the requests of one connection have in common.
+pub(super) struct Client {
+    pub(super) worker: Arc<Worker>,
+    pub(super) pace: Arc<Pace>,
+    pub(super) address: IpAddr,
+    pub(super) sender: Sender,
+}
+
+/// Answers one request. Never fails: whatever goes wrong becomes a response.
+pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> Response<Reply> {
+    let began = client.pace.request();
+    let (mut head, body) = request.into_parts();
+    let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &head)));
+    let backend = match check(&mut head).and_then(|()| choose(&client.worker, &head)) {
+        Ok(backend) => backend,
+        Err(refusal) => return refuse(&client, refusal, entry, began),
+    };
+
+    let mut exchange = Exchange::new(backend, client.worker.clone(), client.pace.clone(), began, entry);
+    let version = head.version;
+    forward_request(&mut head.headers, version, &client.sender, client.worker.via);
+    if !head.headers.contains_key(HOST) {
+        head.headers.insert(HOST, exchange.backend.authority.clone());
+    }
+    head.version = Version::HTTP_11;
+    let generation = client.worker.table.load().generation;
+    let (uri, host) = (head.uri.clone(), head.headers.get(HOST).cloned());
+    let reroute = |backend: &Backend| rerouted(&client.worker, backend, generation, host.as_ref(), &uri);
+    let request = Request::from_parts(head, Upload::new(body, &client.pace));
+    let delivered = attempt::deliver(&client.worker, &mut exchange, &client.pace, request, reroute).await;
+
+    let served_by = exchange.backend.served_by.clone();
+    let mut response = match delivered {
+        Ok((response, connection)) if !response.status().is_informational() => {
+            client.pace.responded(exchange.backend.timeout.idle);
+            let (mut head, body) = response.into_parts();
+            forward_response(&mut head.headers, head.version, client.worker.via);
+            head.version = Version::HTTP_11;
+            exchange.responding(head.status, Some(connection));
+            Response::from_parts(head, Reply::backend(body, exchange))
+        }
+        // An upgrade that nobody asked for: the request went without `Upgrade`.
+        Ok(_) => fail(&client, exchange, Failure::Malformed),
+        Err(failure) => fail(&client, exchange, failure),
+    };
+    if let Some(served_by) = served_by {
+        response.headers_mut().insert(X_SERVED_BY, served_by);
+    }
+    response
+}
+
+/// Refuses what has no one meaning, and turns an absolute-form target into `Host` and origin-form (RFC 9112, 3.2).
+fn check(head: &mut request::Parts) -> Result<(), Refusal> {
+    if head.method == Method::CONNECT {
+        return Err(Refusal::Method);
+    }
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let (first, second) = (hosts.next(), hosts.next());
+    if second.is_some() || (first.is_none() && head.version >= Version::HTTP_11) {
+        return Err(Refusal::Host);
+    }
+    if let Some(authority) = head.uri.authority() {
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Host)?;
+        let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        head.uri = Uri::from(path);
+        head.headers.insert(HOST, host);
+    }
+    Ok(())
+}
+
+/// The backend for this request, by the table in force.
+fn choose(worker: &Worker, head: &request::Parts) -> Result<Arc<Backend>, Refusal> {
+    let host = head.headers.get(HOST).map_or(Ok(""), |host| host_of(host).ok_or(Refusal::Host))?;
+    let table = worker.table.load();
+    let service = table.route(host, head.uri.path()).ok_or(Refusal::NoService)?;
+    split::choose(service).cloned().ok_or(Refusal::NoBackend)
+}
+
+fn host_of(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok().and_then(host_name)
+}
+
+/// Another backend, if `backend` left the rotation since `generation`: zero new requests after an ejection.
+fn rerouted(
+    worker: &Worker,
+    backend: &Backend,
+    generation: u64,
+    host: Option<&HeaderValue>,
+    uri: &Uri,
+) -> Option<Arc<Backend>> {
+    let table = worker.table.load();
+    if table.generation == generation {
+        return None;
+    }
+    let service = table.route(host.and_then(host_of).unwrap_or(""), uri.path())?;
+    if service.routes_to(backend) {
+        return None;
+    }
+    split::choose(service).cloned()
+}
+
+/// The answer when the backend of `exchange` failed.
+fn fail(client: &Client, mut exchange: Exchange, failure: Failure) -> Response<Reply> {
+    exchange.backend.metrics.failure(failure).inc();
+    let refusal = if failure == Failure::Timeout && client.pace.starved() {
+        Refusal::SlowClient
+    } else {
+        Refusal::Backend(failure)
+    };
+    let response = refusal.response();
+    exchange.responding(response.status(), None);
+    exchange.complete();
+    response
+}
+
+/// The answer when no backend was chosen.
+fn refuse(client: &Client, refusal: Refusal, entry: Option<Box<Entry>>, began: u64) -> Response<Reply> {
+    let response = refusal.response();
+    client.pace.finished();
+    client.worker.metrics.unrouted(response.status()).inc();
+    if let (Some(mut entry), Some(access)) = (entry, &client.worker.access) {
+        entry.status = response.status().as_u16();
+        let nanos = client.pace.now().saturating_sub(began);
+        access.write(&entry, None, Class::from(response.status()), nanos);
+    }
+    response
+}
+
+fn entry(client: &Client, head: &request::Parts) -> Entry {
+    let host = head.headers.get(HOST).map_or(Cow::Borrowed(""), |host| String::from_utf8_lossy(host.as_bytes()));
+    Entry {
+        client: client.address,
+        method: head.method.to_string(),
+        host: head.uri.authority().map_or(host.as_ref(), |authority| authority.as_str()).to_owned(),
+        path: head.uri.path().to_owned(),
+        status: 0,
+        bytes: 0,
+    }
+}

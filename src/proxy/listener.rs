@@ -1,0 +1,65 @@
+//! Accepting connections.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use super::connection;
+use super::worker::Worker;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);
+
+/// Accepts until the worker stops, and then whatever the kernel had already accepted, so that no client is reset.
+///
+/// No error ends it: running out of file descriptors pauses it, doubling from 5 ms to 1 s, until an accept succeeds.
+pub(super) async fn accept(worker: Arc<Worker>, listener: TcpListener) {
+    let mut pause = FIRST_PAUSE;
+    let mut warned: Option<Instant> = None;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = worker.stopping.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((tcp, peer)) => {
+                pause = FIRST_PAUSE;
+                worker.spawn(connection::serve(worker.clone(), tcp, peer));
+            }
+            Err(error) if of_the_connection(&error) => {}
+            Err(error) => {
+                worker.metrics.accept_errors.inc();
+                if warned.is_none_or(|at| at.elapsed() >= BETWEEN_WARNINGS) {
+                    warned = Some(Instant::now());
+                    tracing::warn!(%error, pause = ?pause, "no connection can be accepted; trying again");
+                }
+                tokio::select! {
+                    () = worker.stopping.cancelled() => break,
+                    () = tokio::time::sleep(pause) => {}
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((tcp, peer)) = listener.accept() {
+        if tcp.set_nonblocking(true).is_ok()
+            && let Ok(tcp) = tokio::net::TcpStream::from_std(tcp)
+        {
+            worker.spawn(connection::serve(worker.clone(), tcp, peer));
+        }
+    }
+}
+
+/// Errors that say something of one connection, not of accepting.
+fn of_the_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}

@@ -1,0 +1,35 @@
+//! The data plane, in the order in which a request meets it.
+//!
+//! 1. [`listener`]: a worker accepts a connection.
+//! 2. [`connection`]: the connection lives, under the clock of [`pace`].
+//! 3. [`handler`]: a request is looked at, routed, and answered.
+//! 4. [`split`]: the track, then the backend in it, by [`balance`].
+//! 5. [`headers`]: what is taken off and put on, in both directions.
+//! 6. [`attempt`]: one try at a backend, over a connection of the [`pool`] or a fresh one from [`connect`].
+//! 7. [`upload`] and [`reply`]: the two bodies, streamed.
+//! 8. [`exchange`]: what is counted when a request is over; [`access`]: what is written about it.
+//! 9. [`refusal`]: every answer that is the balancer's own.
+//!
+//! Nothing here waits for the control plane: a request reads one snapshot of the table and adds to atomics. A
+//! [`worker`] is one thread with a runtime of its own; workers share the table, the positions in the schedules and the
+//! counters, and no lock.
+
+mod access;
+mod attempt;
+mod balance;
+mod connect;
+mod connection;
+mod exchange;
+mod handler;
+pub mod headers;
+mod listener;
+mod pace;
+mod pool;
+mod refusal;
+mod reply;
+pub mod split;
+mod upload;
+mod worker;
+
+pub use access::AccessWriter;
+pub use worker::{Front, FrontSettings, start};

@@ -1,0 +1,261 @@
+//! The clock of a client's connection: one deadline at a time, without a timer for each request.
+//!
+//! Whoever moves the request on writes the next deadline here, which costs an atomic store; the connection keeps a
+//! single timer and looks at the deadline only when that timer fires (see [`super::connection`]).
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
+use std::time::{Duration, Instant};
+
+use crate::net::stream::Witness;
+
+/// What a connection is doing, which decides what a missed deadline means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// No byte of a request yet: `listen.idle_timeout` applies, and the connection is closed.
+    Idle,
+    /// A request's head has begun: `listen.header_timeout` applies, and the connection is closed.
+    Head,
+    /// A request's body is being read and no response has come: `timeout.idle` applies, and the answer is 408 or 504.
+    Upload,
+    /// The request is with the backend: `timeout.response` applies, and the answer is 504.
+    Waiting,
+    /// A response is being written: `timeout.idle` applies, and the connection is closed.
+    Response,
+}
+
+/// Deadlines and phase of one connection. All times are nanoseconds since the connection was opened.
+///
+/// One task writes at a time (the connection's own, or its request's body in the backend connection's task on the same
+/// thread), so that relaxed atomics suffice.
+#[derive(Debug)]
+pub(super) struct Pace {
+    opened: Instant,
+    idle_timeout: u64,
+    header_timeout: u64,
+    phase: AtomicU8,
+    deadline: AtomicU64,
+    began: AtomicU64,
+    body_idle: AtomicU64,
+    response_timeout: AtomicU64,
+    missed: AtomicBool,
+    uploading: AtomicBool,
+    starved: AtomicBool,
+}
+
+impl Pace {
+    pub(super) fn new(idle_timeout: Duration, header_timeout: Duration) -> Self {
+        let idle_timeout = nanos(idle_timeout);
+        Self {
+            opened: Instant::now(),
+            idle_timeout,
+            header_timeout: nanos(header_timeout),
+            phase: AtomicU8::new(Phase::Idle as u8),
+            deadline: AtomicU64::new(idle_timeout),
+            began: AtomicU64::new(0),
+            body_idle: AtomicU64::new(idle_timeout),
+            response_timeout: AtomicU64::new(0),
+            missed: AtomicBool::new(false),
+            uploading: AtomicBool::new(false),
+            starved: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        nanos(self.opened.elapsed())
+    }
+
+    /// The moment `at` of this clock.
+    pub(super) fn instant(&self, at: u64) -> Instant {
+        self.opened + Duration::from_nanos(at)
+    }
+
+    pub(super) fn deadline(&self) -> u64 {
+        self.deadline.load(Relaxed)
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Idle,
+            1 => Phase::Head,
+            2 => Phase::Upload,
+            3 => Phase::Waiting,
+            _ => Phase::Response,
+        }
+    }
+
+    /// A request's head is complete. Gives when its first byte came.
+    pub(super) fn request(&self) -> u64 {
+        let began = match self.phase() {
+            Phase::Head => self.began.load(Relaxed),
+            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response => self.now(),
+        };
+        self.missed.store(false, Relaxed);
+        self.enter(Phase::Upload);
+        self.set_deadline(u64::MAX);
+        began
+    }
+
+    /// The request goes to a backend: its body (when it has one) may stand still for `idle`, and the response's head may
+    /// take `response` from the request's last byte.
+    pub(super) fn sent(&self, has_body: bool, idle: Duration, response: Duration) {
+        self.body_idle.store(nanos(idle), Relaxed);
+        self.response_timeout.store(nanos(response), Relaxed);
+        self.uploading.store(has_body, Relaxed);
+        self.enter(Phase::Upload);
+        if has_body {
+            self.set_deadline(self.now() + nanos(idle));
+        } else {
+            self.uploaded();
+        }
+    }
+
+    /// The backend asks for more of the request's body than the client has sent (`true`), or has got it (`false`).
+    pub(super) fn starve(&self, starved: bool) {
+        self.starved.store(starved, Relaxed);
+    }
+
+    /// Whether an upload that stands still waits for the client, not for the backend.
+    pub(super) fn starved(&self) -> bool {
+        self.uploading() && self.starved.load(Relaxed)
+    }
+
+    /// Whether a part of the request's body has not been taken from the client.
+    pub(super) fn uploading(&self) -> bool {
+        self.uploading.load(Relaxed)
+    }
+
+    /// The request's last byte has been taken from the client.
+    pub(super) fn uploaded(&self) {
+        self.uploading.store(false, Relaxed);
+        if self.phase() == Phase::Upload {
+            self.enter(Phase::Waiting);
+            self.set_deadline(self.now() + self.response_timeout.load(Relaxed));
+        }
+    }
+
+    /// The response's head is here.
+    pub(super) fn responded(&self, idle: Duration) {
+        self.body_idle.store(nanos(idle), Relaxed);
+        self.enter(Phase::Response);
+        self.set_deadline(self.now() + nanos(idle));
+    }
+
+    /// The response's last byte has been handed over; the write that follows sets the idle deadline.
+    pub(super) fn finished(&self) {
+        self.enter(Phase::Idle);
+    }
+
+    /// Whether the deadline of this request was missed, as the connection told by [`Pace::miss`].
+    pub(super) fn missed(&self) -> bool {
+        self.missed.load(Relaxed)
+    }
+
+    /// Tells the request that its deadline has passed, and gives it no further one.
+    pub(super) fn miss(&self) {
+        self.missed.store(true, Relaxed);
+        self.set_deadline(u64::MAX);
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+    }
+
+    fn set_deadline(&self, deadline: u64) {
+        self.deadline.store(deadline, Relaxed);
+    }
+}
+
+/// Bytes moved on the client's side are progress.
+impl Witness for std::sync::Arc<Pace> {
+    fn read(&self, _bytes: usize) {
+        match self.phase() {
+            Phase::Idle => {
+                let now = self.now();
+                self.began.store(now, Relaxed);
+                self.enter(Phase::Head);
+                self.set_deadline(now + self.header_timeout);
+            }
+            Phase::Upload | Phase::Response if !self.missed() => {
+                self.set_deadline(self.now() + self.body_idle.load(Relaxed));
+            }
+            Phase::Head | Phase::Waiting | Phase::Upload | Phase::Response => {}
+        }
+    }
+
+    fn written(&self, _bytes: usize) {
+        match self.phase() {
+            Phase::Idle => self.set_deadline(self.now() + self.idle_timeout),
+            Phase::Response => self.set_deadline(self.now() + self.body_idle.load(Relaxed)),
+            Phase::Head | Phase::Upload | Phase::Waiting => {}
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn pace() -> Arc<Pace> {
+        Arc::new(Pace::new(Duration::from_secs(60), Duration::from_secs(10)))
+    }
+
+    #[test]
+    fn the_first_byte_of_a_request_starts_the_header_timeout_and_later_bytes_do_not_extend_it() {
+        let pace = pace();
+        assert_eq!(pace.deadline(), 60 * SECOND);
+        pace.read(1);
+        let deadline = pace.deadline();
+        assert!(pace.phase() == Phase::Head && deadline < 11 * SECOND);
+        pace.read(1);
+        assert_eq!(pace.deadline(), deadline);
+    }
+
+    #[test]
+    fn a_request_without_a_body_has_the_response_timeout_at_once() {
+        let pace = pace();
+        pace.read(1);
+        pace.request();
+        pace.sent(false, Duration::from_secs(60), Duration::from_secs(5));
+        assert!(pace.phase() == Phase::Waiting && pace.deadline() < 6 * SECOND);
+    }
+
+    #[test]
+    fn the_response_timeout_begins_with_the_last_byte_of_a_body() {
+        let pace = pace();
+        pace.request();
+        pace.sent(true, Duration::from_secs(60), Duration::from_secs(5));
+        assert!(pace.phase() == Phase::Upload && pace.deadline() > 50 * SECOND);
+        pace.uploaded();
+        assert!(pace.phase() == Phase::Waiting && pace.deadline() < 6 * SECOND);
+    }
+
+    #[test]
+    fn an_upload_that_ends_after_the_response_began_changes_nothing() {
+        let pace = pace();
+        pace.request();
+        pace.sent(true, Duration::from_secs(60), Duration::from_secs(5));
+        pace.responded(Duration::from_secs(60));
+        pace.uploaded();
+        assert!(pace.phase() == Phase::Response && pace.deadline() > 50 * SECOND);
+    }
+
+    #[test]
+    fn the_write_after_a_response_starts_the_idle_timeout() {
+        let pace = pace();
+        pace.request();
+        pace.responded(Duration::from_secs(1));
+        pace.finished();
+        pace.written(1);
+        assert!(pace.phase() == Phase::Idle && pace.deadline() > 59 * SECOND);
+    }
+}

@@ -1,0 +1,70 @@
+//! A response's body on its way to a client.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::exchange::Exchange;
+
+/// A backend's body as the client takes it, trailers included, or a short text of our own.
+pub(super) enum Reply {
+    Backend { body: Incoming, exchange: Exchange },
+    Text(Option<Bytes>),
+}
+
+impl Reply {
+    /// Ends the exchange at once when there is no body to come.
+    pub(super) fn backend(body: Incoming, mut exchange: Exchange) -> Self {
+        if body.is_end_stream() {
+            exchange.complete();
+        }
+        Self::Backend { body, exchange }
+    }
+
+    pub(super) fn text(text: Bytes) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut *self {
+            Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Self::Backend { body, exchange } => {
+                let polled = Pin::new(&mut *body).poll_frame(cx);
+                match &polled {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        exchange.moved(frame.data_ref().map_or(0, Bytes::len));
+                        if body.is_end_stream() {
+                            exchange.complete();
+                        }
+                    }
+                    Poll::Ready(None) => exchange.complete(),
+                    Poll::Ready(Some(Err(_))) => exchange.broken(),
+                    Poll::Pending => {}
+                }
+                polled
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_none(),
+            Self::Backend { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
+            Self::Backend { body, .. } => body.size_hint(),
+        }
+    }
+}

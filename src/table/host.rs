@@ -1,0 +1,38 @@
+//! The name in a `Host` field.
+
+/// The host of `Host: host[:port]` (RFC 9110, 7.2) without its port, or `None` when it is not a valid one.
+///
+/// Upper-case letters are left as they are; IPv6 literals keep their brackets off.
+pub fn host_name(authority: &str) -> Option<&str> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (literal, after) = rest.split_once(']')?;
+            literal.parse::<std::net::Ipv6Addr>().ok()?;
+            (literal, after.strip_prefix(':').or(if after.is_empty() { Some("") } else { None })?)
+        }
+        None => authority.split_once(':').unwrap_or((authority, "")),
+    };
+    let name = host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:!$&'()*+,;=%".contains(&b));
+    let port = port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit());
+    (!host.is_empty() && host.len() <= 255 && name && port).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_and_the_brackets_are_taken_off() {
+        assert_eq!(host_name("example.org"), Some("example.org"));
+        assert_eq!(host_name("Example.org:8080"), Some("Example.org"));
+        assert_eq!(host_name("[::1]:80"), Some("::1"));
+        assert_eq!(host_name("[::1]"), Some("::1"));
+    }
+
+    #[test]
+    fn what_is_not_a_host_is_refused() {
+        for bad in ["", ":80", "a b", "a/b", "a@b", "a:b", "a:80:90", "[::1", "[x]", "[::1]x", "a\u{e4}", "a:123456"] {
+            assert_eq!(host_name(bad), None, "{bad}");
+        }
+    }
+}

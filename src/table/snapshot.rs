@@ -1,0 +1,20 @@
+//! The snapshot itself.
+
+use super::{Routed, Router};
+
+/// All routing decisions at one moment. Never changed after it was published.
+#[derive(Clone, Debug, Default)]
+pub struct RoutingTable {
+    /// Grows by one with each publication.
+    pub generation: u64,
+    pub router: Router,
+    /// Indexed by what [`Router::find`] gives.
+    pub services: Vec<Routed>,
+}
+
+impl RoutingTable {
+    /// The service for a host without its port and a raw path.
+    pub fn route(&self, host: &str, path: &str) -> Option<&Routed> {
+        self.router.find(host, path).and_then(|service| self.services.get(service))
+    }
+}
