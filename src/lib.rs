@@ -5,3 +5,4 @@ pub mod config;
 pub mod health;
 pub mod metrics;
 pub mod model;
+pub mod net;

@@ -1,0 +1,3 @@
+//! What touches the network but knows no HTTP.
+
+pub mod resolve;
