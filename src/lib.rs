@@ -6,5 +6,8 @@ pub mod health;
 pub mod metrics;
 pub mod model;
 pub mod net;
+<<<<<<< HEAD
 pub mod proxy;
 pub mod table;
+=======
+>>>>>>> health

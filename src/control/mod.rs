@@ -1,0 +1,18 @@
+//! The control plane: every decision, and the way to it.
+//!
+//! - [`gate`] (pure): whether a canary gets traffic.
+//! - [`fleet`] (pure): the state of every service; an event in, what changed out.
+//! - [`build`]: from that state to a routing table.
+//! - [`controller`]: the only task that changes the state and publishes tables.
+//! - [`status`]: what the controller tells the operators.
+//! - [`admin`]: the operators' door.
+
+pub mod admin;
+mod build;
+mod controller;
+mod fleet;
+mod gate;
+mod status;
+
+pub use controller::{Controller, Inputs};
+pub use status::{BackendStatus, FleetStatus, GateStatus, ServiceStatus, State, TrackStatus};
