@@ -2,12 +2,10 @@
 
 pub mod bus;
 pub mod config;
+pub mod control;
 pub mod health;
 pub mod metrics;
 pub mod model;
 pub mod net;
-<<<<<<< HEAD
 pub mod proxy;
 pub mod table;
-=======
->>>>>>> health

@@ -1,1 +1,2 @@
-//! The alert bus (placeholder of the interface).
+mod command;
+pub use command::*;

@@ -94,7 +94,6 @@ impl Gate {
             return None;
         }
         self.proofs.remove(backend);
-        // A canary that was never up is still unprobed in all that matters: it has not passed.
         if any_up { None } else { self.raise(Reason::Probe) }
     }
 

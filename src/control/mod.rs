@@ -14,5 +14,5 @@ mod fleet;
 mod gate;
 mod status;
 
-pub use controller::{Controller, Inputs};
+pub use controller::{Addresses, Controller, Inputs};
 pub use status::{BackendStatus, FleetStatus, GateStatus, ServiceStatus, State, TrackStatus};

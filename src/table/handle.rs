@@ -28,6 +28,11 @@ impl TableWriter {
         self.current.store(Arc::new(table));
         self.generation
     }
+
+    /// Number of the table in force.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
 }
 
 /// Sees the table in force; never waits.

@@ -1,5 +1,7 @@
 //! The snapshot itself.
 
+use std::sync::Arc;
+
 use super::{Routed, Router};
 
 /// All routing decisions at one moment. Never changed after it was published.
@@ -7,14 +9,14 @@ use super::{Routed, Router};
 pub struct RoutingTable {
     /// Grows by one with each publication.
     pub generation: u64,
-    pub router: Router,
+    pub router: Arc<Router>,
     /// Indexed by what [`Router::find`] gives.
-    pub services: Vec<Routed>,
+    pub services: Vec<Arc<Routed>>,
 }
 
 impl RoutingTable {
     /// The service for a host without its port and a raw path.
     pub fn route(&self, host: &str, path: &str) -> Option<&Routed> {
-        self.router.find(host, path).and_then(|service| self.services.get(service))
+        self.router.find(host, path).and_then(|service| self.services.get(service)).map(AsRef::as_ref)
     }
 }
