@@ -1,6 +1,36 @@
-//! Coalmine: a canary load balancer.
+//! Coalmine: a reverse proxy that knows what a canary is.
+//!
+//! It sends each release the share of traffic that it is given, and takes the canary out the moment an alert, a health
+//! probe or the live traffic says so.
+//!
+//! # Reading order
+//!
+//! [`model`] has the words. [`table`] is the snapshot that the two planes share. [`proxy`] is the data plane, in the
+//! order in which a request meets it. [`control`] decides; [`health`] and [`bus`] are its senses. [`app`] puts all
+//! together. Lower never imports upper, and a test enforces it:
+//!
+//! `model` <- `metrics`, `net` <- `table` <- `proxy`, `health`, `bus` <- `control` <- `config` <- `app` <- `cli`.
+//!
+//! # Lexicon
+//!
+//! - **service**: a routed application. **track**: `stable` or `canary`. **backend**: one address in a track.
+//! - **gate**: decides whether a canary gets traffic. **signal**: something that can eject. **reason**: why a canary is
+//!   out. **eject**, **re-admit**: what a gate does.
+//! - **ticket**: a request's number in its service. **schedule**: the smooth order that tickets index.
+//! - **alert**: an owner's word in the store that the canary must not get traffic. **bus**: the store, as seen from here.
+//! - **drain**: no new work, finish the old.
+//!
+//! # Invariants
+//!
+//! - The data plane reads one snapshot for each request and writes only counters. It never waits for the control plane,
+//!   and goes on with the last table if that stops.
+//! - One writer: only the controller changes what is routed, and publishes it whole.
+//! - An ejected canary gets no new request: not over a pooled connection, not over one that was just being opened.
+//! - Input from outside never panics, and everything that it can make grow is bounded.
 
+pub mod app;
 pub mod bus;
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod health;
@@ -8,4 +38,12 @@ pub mod metrics;
 pub mod model;
 pub mod net;
 pub mod proxy;
+pub mod shutdown;
 pub mod table;
+pub mod telemetry;
+
+/// Makes aws-lc-rs the one TLS provider of this process. A second call changes nothing.
+pub fn install_crypto() {
+    // An error says that a provider is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}

@@ -1,2 +1,1 @@
-mod command;
-pub use command::*;
+//! The alert bus (placeholder of the interface).

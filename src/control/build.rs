@@ -21,11 +21,7 @@ pub(super) struct Builder {
 
 impl Builder {
     /// `addresses` gives what an endpoint resolves to now.
-    pub(super) fn new(
-        fleet: &Fleet,
-        metrics: DataMetrics,
-        addresses: impl Fn(&Endpoint) -> Arc<[SocketAddr]>,
-    ) -> Self {
+    pub(super) fn new(fleet: &Fleet, metrics: DataMetrics, addresses: impl Fn(&Endpoint) -> Arc<[SocketAddr]>) -> Self {
         let router = Router::new(fleet.services.iter().map(|service| {
             let spec = &service.spec;
             (spec.hosts.as_slice(), &spec.path_prefix)

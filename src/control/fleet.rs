@@ -104,9 +104,10 @@ impl Fleet {
 
     /// Every backend has been probed at least once.
     pub(super) fn all_probed(&self) -> bool {
-        self.services.iter().flat_map(|service| &service.members).all(|member| {
-            member.health != Health::Unknown || member.failure.is_some()
-        })
+        self.services
+            .iter()
+            .flat_map(|service| &service.members)
+            .all(|member| member.health != Health::Unknown || member.failure.is_some())
     }
 
     pub(super) fn all_alerts_read(&self) -> bool {

@@ -1,0 +1,58 @@
+//! The control thread: the alert bus and the controller.
+
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::{self, Commands, Watched};
+use crate::control::{Controller, Inputs};
+use crate::metrics::BusMetrics;
+use crate::model::{AlertReading, RedisSettings, ServiceSpec};
+
+/// What the alert bus is started with.
+pub(super) struct Bus {
+    /// `None`: alerts live in memory.
+    pub(super) redis: Option<RedisSettings>,
+    pub(super) watched: Vec<Watched>,
+    pub(super) commands: Commands,
+    pub(super) readings: mpsc::Sender<AlertReading>,
+    pub(super) metrics: BusMetrics,
+}
+
+impl Bus {
+    async fn run(self, shutdown: CancellationToken) {
+        let Self { redis, watched, commands, readings, metrics } = self;
+        match redis {
+            Some(redis) => bus::redis(redis, watched, commands, readings, metrics, shutdown).await,
+            None => bus::memory(watched, commands, readings, metrics, shutdown).await,
+        }
+    }
+}
+
+/// Runs both until `shutdown` on a thread and a runtime of their own, so that a busy machine delays an alert as little
+/// as possible.
+///
+/// # Errors
+/// The thread or its runtime could not be made.
+pub(super) fn start(
+    bus: Bus,
+    controller: Controller,
+    inputs: Inputs,
+    shutdown: CancellationToken,
+) -> anyhow::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("the control runtime could not be made")?;
+    let both = async move { tokio::join!(bus.run(shutdown.clone()), controller.run(inputs, shutdown)) };
+    let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
+        runtime.block_on(both);
+        runtime.shutdown_background();
+    });
+    thread.context("the control thread could not be started")
+}
+
+/// The alert keys of every service.
+pub(super) fn watched(services: &[ServiceSpec]) -> Vec<Watched> {
+    services.iter().map(|service| Watched { service: service.name.clone(), keys: service.alert.clone() }).collect()
+}

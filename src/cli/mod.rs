@@ -1,0 +1,65 @@
+//! The command line: one file for each subcommand. The only place, with `main`, that knows clap.
+
+mod check;
+mod demo;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Exit code for a mistake in the command line, the configuration or the surroundings: nothing was started.
+const EXIT_USAGE: u8 = 2;
+
+/// A canary load balancer: exact weights, and the canary out the moment an alert, a probe or the traffic says so.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Example:\n  coalmine demo\n  coalmine serve -c config/minimal.toml")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Balance until SIGTERM or Ctrl-C
+    #[command(after_help = "Example:\n  coalmine serve -c /etc/coalmine/coalmine.toml\n  \
+        COALMINE_LISTEN__DRAIN=5s coalmine serve -c config/minimal.toml")]
+    Serve(File),
+    /// Validate a configuration and print it with every default filled in
+    #[command(after_help = "Example:\n  coalmine check -c config/coalmine.toml\n\n\
+        Exit code 0: valid. 2: not valid; every mistake is on standard error.")]
+    Check(File),
+    /// Show a canary being ejected and re-admitted, with nothing else installed
+    #[command(after_help = "Example:\n  coalmine demo\n  coalmine demo --once --listen 127.0.0.1:8888")]
+    Demo(demo::Arguments),
+}
+
+/// The configuration file.
+#[derive(Debug, clap::Args)]
+struct File {
+    /// Configuration file (TOML); `COALMINE_` variables override it
+    #[arg(short, long, value_name = "FILE", env = "COALMINE_CONFIG", default_value = "/etc/coalmine/coalmine.toml")]
+    config: PathBuf,
+}
+
+impl Cli {
+    /// Runs the subcommand. Every mistake is one clear message on standard error.
+    pub fn run(self) -> ExitCode {
+        let outcome = match self.command {
+            Command::Serve(file) => serve::run(&file.config),
+            Command::Check(file) => check::run(&file.config),
+            Command::Demo(arguments) => demo::run(&arguments),
+        };
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of the program")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("coalmine: {error:#}");
+    ExitCode::from(EXIT_USAGE)
+}
