@@ -34,7 +34,7 @@ impl Sockets {
                 worker.push(socket);
             }
         }
-        let mut single = |key, name, address| -> anyhow::Result<(TcpListener, SocketAddr)> {
+        let single = |key, name, address| -> anyhow::Result<(TcpListener, SocketAddr)> {
             let mut sockets = listen(key, address, 1)?;
             let address = bound(name, &sockets, address);
             Ok((sockets.remove(0), address))

@@ -159,8 +159,13 @@ impl Bus {
     }
 
     fn with(place: RedisPlace, compat: Vec<CompatKey>) -> Self {
-        let settings =
-            RedisSettings { place, username: String::new(), password: None, tls: false, prefix: "coalmine:".to_owned() };
+        let settings = RedisSettings {
+            place,
+            username: String::new(),
+            password: None,
+            tls: false,
+            prefix: "coalmine:".to_owned(),
+        };
         let watched = vec![watched("app", compat), watched("other", vec![])];
         Self::run(move |commands, readings, metrics, shutdown| {
             super::redis(settings, watched, commands, readings, metrics.bus, shutdown)
