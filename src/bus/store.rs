@@ -234,9 +234,9 @@ fn expiry(ttl: &Value, now: Instant) -> Option<Instant> {
 /// The longest start that all have in common.
 fn shared_start(keys: &[Key]) -> Key {
     let Some((first, others)) = keys.split_first() else { return Key::new() };
-    let length = others.iter().fold(first.len(), |length, key| {
-        first.iter().zip(key).take(length).take_while(|(a, b)| a == b).count()
-    });
+    let length = others
+        .iter()
+        .fold(first.len(), |length, key| first.iter().zip(key).take(length).take_while(|(a, b)| a == b).count());
     first[..length].to_vec()
 }
 

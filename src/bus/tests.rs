@@ -1,7 +1,8 @@
 //! Against a real Redis. Whoever else writes does so over connections of its own.
 
 use std::future::Future;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -107,20 +108,24 @@ struct Client(MultiplexedConnection);
 
 impl Client {
     async fn run(&mut self, line: &str) -> String {
+        self.try_run(line).await.unwrap()
+    }
+
+    async fn try_run(&mut self, line: &str) -> redis::RedisResult<String> {
         let mut words = line.split(' ');
         let mut command = redis::cmd(words.next().unwrap());
         words.for_each(|word| {
             command.arg(word);
         });
-        let answer: redis::Value = command.query_async(&mut self.0).await.unwrap();
-        match answer {
+        Ok(match command.query_async(&mut self.0).await? {
             redis::Value::BulkString(text) => String::from_utf8(text).unwrap(),
+            redis::Value::Nil => "(nil)".to_owned(),
             other => format!("{other:?}"),
-        }
+        })
     }
 
     /// Waits until a key has a value that satisfies.
-    async fn until(&mut self, key: &str, satisfies: impl Fn(&str) -> bool) -> String {
+    async fn until(&self, key: &str, satisfies: impl Fn(&str) -> bool) -> String {
         let connection = &self.0;
         eventually(async || {
             let value = Self(connection.clone()).run(&format!("GET {key}")).await;
@@ -159,8 +164,13 @@ impl Bus {
     }
 
     fn with(place: RedisPlace, compat: Vec<CompatKey>) -> Self {
-        let settings =
-            RedisSettings { place, username: String::new(), password: None, tls: false, prefix: "coalmine:".to_owned() };
+        let settings = RedisSettings {
+            place,
+            username: String::new(),
+            password: None,
+            tls: false,
+            prefix: "coalmine:".to_owned(),
+        };
         let watched = vec![watched("app", compat), watched("other", vec![])];
         Self::run(move |commands, readings, metrics, shutdown| {
             super::redis(settings, watched, commands, readings, metrics.bus, shutdown)
@@ -344,8 +354,8 @@ async fn a_local_raise_is_written_as_json_and_a_clear_removes_it() {
     bus.expect(NOTICED, "=x,api=p99,monitor=y").await;
     assert_eq!(bus.clear().await, "monitor=y");
     bus.expect(NOTICED, "monitor=y").await;
-    client.until("coalmine:alert:app:api", |value| value == "Nil").await;
-    client.until("coalmine:alert:app", |value| value == "Nil").await;
+    client.until("coalmine:alert:app:api", |value| value == "(nil)").await;
+    client.until("coalmine:alert:app", |value| value == "(nil)").await;
     bus.finish();
 }
 
@@ -396,21 +406,18 @@ async fn a_clear_while_the_store_is_frozen_removes_what_stood_and_not_what_came_
     client.run("SET coalmine:alert:app:api old").await;
     let mut bus = Bus::on(&server);
     bus.expect(PATIENCE, "=old,api=old").await;
+    let mut rival = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    rival.write_all(b"PING\r\n").unwrap();
+    rival.read_exact(&mut [0; 7]).unwrap();
     server.signal("-STOP");
     bus.until_connected(false).await;
     assert_eq!(bus.clear().await, "");
     bus.expect(NOTICED, "").await;
-    // Queued by the frozen server ahead of everything that a new connection sends.
-    let newer = tokio::spawn(async move {
-        client.0.set_response_timeout(PATIENCE);
-        client.run("SET coalmine:alert:app newer").await;
-        client
-    });
-    tokio::task::yield_now().await;
+    // In the server's hands before anything that a new connection sends.
+    rival.write_all(b"SET coalmine:alert:app newer\r\n").unwrap();
     server.signal("-CONT");
-    let mut client = newer.await.unwrap();
     bus.expect(PATIENCE, "=newer").await;
-    client.until("coalmine:alert:app:api", |value| value == "Nil").await;
+    client.until("coalmine:alert:app:api", |value| value == "(nil)").await;
     assert_eq!(client.run("GET coalmine:alert:app").await, "newer");
     bus.finish();
 }
@@ -495,7 +502,13 @@ async fn a_failover_by_sentinel_is_followed() {
     })
     .await;
     primary.signal("-STOP");
-    eventually(async || replica_client.run("ROLE").await.contains("master").then_some(())).await;
+    // The sentinel cuts all connections to a replica that it promotes.
+    eventually(async || {
+        let role = replica.client().await.try_run("ROLE").await.ok()?;
+        role.contains("master").then_some(())
+    })
+    .await;
+    let mut replica_client = replica.client().await;
     replica_client.run("SET coalmine:alert:app:moved y").await;
     bus.expect(PATIENCE, "=x,moved=y").await;
     replica_client.run("SET alert 1").await;

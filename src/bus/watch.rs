@@ -218,8 +218,11 @@ impl Watch {
         for found in self.desk.during(store.clone().read(keys)).await?? {
             let Some(write) = clears.get(&found.key) else { continue };
             let Change::Clear { known } = &write.change else { continue };
-            if found.alert.is_some_and(|alert| !known.contains(&alert)) {
-                self.desk.alerts.forget(write, Instant::now());
+            let outdated = found.alert.as_ref().is_some_and(|alert| !known.contains(alert));
+            let seen = Instant::now();
+            self.desk.alerts.apply(found.key, found.alert, found.expires, seen);
+            if outdated {
+                self.desk.alerts.forget(write, seen);
             }
         }
         Ok(())

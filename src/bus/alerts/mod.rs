@@ -105,17 +105,13 @@ impl Alerts {
 
     /// The old keys of all services.
     pub(super) fn compat_keys(&self) -> Vec<CompatKey> {
-        let keys: BTreeSet<&CompatKey> = self.services.iter().flat_map(|service| &service.watched.keys.compat).collect();
+        let keys: BTreeSet<&CompatKey> =
+            self.services.iter().flat_map(|service| &service.watched.keys.compat).collect();
         keys.into_iter().cloned().collect()
     }
 
     /// Puts a command in force and returns all that stands then.
-    pub(super) fn command(
-        &mut self,
-        service: &ServiceName,
-        action: Action,
-        seen: Instant,
-    ) -> Result<Owners, BusError> {
+    pub(super) fn command(&mut self, service: &ServiceName, action: Action, seen: Instant) -> Result<Owners, BusError> {
         let found = self.services.iter().find(|candidate| candidate.watched.service == *service);
         let service = found.ok_or_else(|| BusError::UnknownService(service.clone()))?;
         let (root, api) = (service.root().to_vec(), service.api_key());
