@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{BusError, BusHandle, Watched, channel, parse};
 use crate::metrics::Metrics;
 use crate::model::{
-    Alert, AlertKeys, AlertReading, CompatKey, Endpoint, Owners, RedisPlace, RedisSettings, ServiceName,
+    Alert, AlertKeys, AlertReading, CompatKey, Endpoint, Owners, RedisPlace, RedisSettings, Secret, ServiceName,
 };
 
 /// Within this a change is noticed while the bus is connected. The machine may be busy.
@@ -164,13 +164,10 @@ impl Bus {
     }
 
     fn with(place: RedisPlace, compat: Vec<CompatKey>) -> Self {
-        let settings = RedisSettings {
-            place,
-            username: String::new(),
-            password: None,
-            tls: false,
-            prefix: "coalmine:".to_owned(),
-        };
+        Self::told(settings(place), compat)
+    }
+
+    fn told(settings: RedisSettings, compat: Vec<CompatKey>) -> Self {
         let watched = vec![watched("app", compat), watched("other", vec![])];
         Self::run(move |commands, readings, metrics, shutdown| {
             super::redis(settings, watched, commands, readings, metrics.bus, shutdown)
@@ -239,6 +236,10 @@ impl Drop for Bus {
     fn drop(&mut self) {
         self.shutdown.cancel();
     }
+}
+
+fn settings(place: RedisPlace) -> RedisSettings {
+    RedisSettings { place, username: String::new(), password: None, tls: false, prefix: "coalmine:".to_owned() }
 }
 
 fn app() -> ServiceName {
@@ -495,6 +496,7 @@ async fn a_failover_by_sentinel_is_followed() {
     bus.expect(PATIENCE, "").await;
     primary.client().await.run("SET coalmine:alert:app x").await;
     bus.expect(NOTICED, "=x").await;
+    replica_client.until("coalmine:alert:app", |value| value == "x").await;
     let mut client = sentinel.0.client().await;
     eventually(async || {
         let info = client.run("INFO sentinel").await;
@@ -513,6 +515,32 @@ async fn a_failover_by_sentinel_is_followed() {
     bus.expect(PATIENCE, "=x,moved=y").await;
     replica_client.run("SET alert 1").await;
     bus.expect(PATIENCE, "=x,compat:alert=1,moved=y").await;
+    bus.finish();
+}
+
+#[tokio::test]
+async fn a_restricted_user_a_password_and_a_database_suffice() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    client.run("SELECT 3").await;
+    client.run("SET coalmine:alert:app x").await;
+    client
+        .run(
+            "ACL SETUSER balancer on >secret resetkeys ~coalmine:* ~alert resetchannels -@all \
+             +hello +client|tracking +getrange +pttl +scan +set +del +lrange +select",
+        )
+        .await;
+    client.run("CONFIG SET requirepass other").await;
+    let place = RedisPlace::Server { address: server.endpoint(), database: 3 };
+    let password = Some(Secret::new("secret".to_owned()));
+    let settings = RedisSettings { username: "balancer".to_owned(), password, ..settings(place) };
+    let mut bus = Bus::told(settings, vec![CompatKey::Text("alert".to_owned())]);
+    bus.expect(PATIENCE, "=x").await;
+    client.run("SET alert 1").await;
+    bus.expect(NOTICED, "=x,compat:alert=1").await;
+    assert_eq!(bus.clear().await, "compat:alert=1");
+    bus.expect(NOTICED, "compat:alert=1").await;
+    client.until("coalmine:alert:app", |value| value == "(nil)").await;
     bus.finish();
 }
 

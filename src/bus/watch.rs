@@ -128,8 +128,8 @@ impl Watch {
             self.write(&store).await?;
             let expiry = self.desk.alerts.next_expiry();
             let wake = async {
+                // Not biased: a flood of pushes must not keep the poll from its turn.
                 tokio::select! {
-                    biased;
                     push = pushes.next() => Wake::Push(push),
                     Ok(()) = switched.changed() => Wake::Moved,
                     () = at(expiry) => Wake::Expired,
