@@ -250,3 +250,42 @@ fn tcp_settings() -> TcpSettings {
 fn timed_out(_: tokio::time::error::Elapsed) -> RedisError {
     std::io::Error::new(std::io::ErrorKind::TimedOut, "no sentinel named a living primary in time").into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn invalidated(keys: &[&str]) -> PushInfo {
+        let keys = keys.iter().map(|key| Value::BulkString(key.as_bytes().to_vec())).collect();
+        PushInfo { kind: PushKind::Invalidate, data: vec![Value::Array(keys)] }
+    }
+
+    #[test]
+    fn strangers_keys_are_dropped_and_a_nil_invalidation_is_everything() {
+        let wanted = |key: &[u8]| key == b"a";
+        assert!(Push::parse(invalidated(&["b"]), &wanted).is_none());
+        let Some(Push::Changed(keys, _)) = Push::parse(invalidated(&["b", "a"]), &wanted) else { panic!() };
+        assert_eq!(keys, [b"a"]);
+        let nil = PushInfo { kind: PushKind::Invalidate, data: vec![Value::Nil] };
+        assert!(matches!(Push::parse(nil, &wanted), Some(Push::Everything(_))));
+    }
+
+    #[tokio::test]
+    async fn pushes_are_taken_as_one_and_too_many_of_them_are_everything() {
+        let (sender, receiver) = mpsc::channel(2);
+        let overflowed = Arc::new(AtomicBool::new(false));
+        let mut pushes = Pushes { receiver, overflowed: overflowed.clone() };
+        let first = Instant::now();
+        for (key, at) in [("a", first), ("b", first + Duration::from_secs(1))] {
+            sender.try_send(Push::Changed(vec![key.into()], at)).unwrap();
+        }
+        let Push::Changed(keys, heard) = pushes.next().await else { panic!() };
+        assert_eq!((keys.len(), heard), (2, first));
+
+        sender.try_send(Push::Changed(vec![b"a".to_vec()], first)).unwrap();
+        overflowed.store(true, Ordering::Relaxed);
+        assert!(matches!(pushes.next().await, Push::Everything(heard) if heard == first));
+        drop(sender);
+        assert!(matches!(pushes.next().await, Push::Closed));
+    }
+}

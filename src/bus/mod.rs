@@ -1,6 +1,6 @@
 //! The alert bus: which alerts stand, heard the moment somebody raises or clears one.
 //!
-//! - [`command`]: how the rest of the process raises and clears alerts here.
+//! - `command`: how the rest of the process raises and clears alerts here.
 //! - `parse`: what the value of a key means. `alerts`: what stands, pure. `desk`: its only owner.
 //! - [`memory`]: the embedded store.
 //! - `watch`: the store in Redis, with `connect`, `store`, `sentinel`, `backoff`, and `compat` for old keys. Nothing

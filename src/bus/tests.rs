@@ -1,7 +1,8 @@
 //! Against a real Redis. Whoever else writes does so over connections of its own.
 
 use std::future::Future;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{BusError, BusHandle, Watched, channel, parse};
 use crate::metrics::Metrics;
 use crate::model::{
-    Alert, AlertKeys, AlertReading, CompatKey, Endpoint, Owners, RedisPlace, RedisSettings, ServiceName,
+    Alert, AlertKeys, AlertReading, CompatKey, Endpoint, Owners, RedisPlace, RedisSettings, Secret, ServiceName,
 };
 
 /// Within this a change is noticed while the bus is connected. The machine may be busy.
@@ -107,20 +108,24 @@ struct Client(MultiplexedConnection);
 
 impl Client {
     async fn run(&mut self, line: &str) -> String {
+        self.try_run(line).await.unwrap()
+    }
+
+    async fn try_run(&mut self, line: &str) -> redis::RedisResult<String> {
         let mut words = line.split(' ');
         let mut command = redis::cmd(words.next().unwrap());
         words.for_each(|word| {
             command.arg(word);
         });
-        let answer: redis::Value = command.query_async(&mut self.0).await.unwrap();
-        match answer {
+        Ok(match command.query_async(&mut self.0).await? {
             redis::Value::BulkString(text) => String::from_utf8(text).unwrap(),
+            redis::Value::Nil => "(nil)".to_owned(),
             other => format!("{other:?}"),
-        }
+        })
     }
 
     /// Waits until a key has a value that satisfies.
-    async fn until(&mut self, key: &str, satisfies: impl Fn(&str) -> bool) -> String {
+    async fn until(&self, key: &str, satisfies: impl Fn(&str) -> bool) -> String {
         let connection = &self.0;
         eventually(async || {
             let value = Self(connection.clone()).run(&format!("GET {key}")).await;
@@ -159,13 +164,10 @@ impl Bus {
     }
 
     fn with(place: RedisPlace, compat: Vec<CompatKey>) -> Self {
-        let settings = RedisSettings {
-            place,
-            username: String::new(),
-            password: None,
-            tls: false,
-            prefix: "coalmine:".to_owned(),
-        };
+        Self::told(settings(place), compat)
+    }
+
+    fn told(settings: RedisSettings, compat: Vec<CompatKey>) -> Self {
         let watched = vec![watched("app", compat), watched("other", vec![])];
         Self::run(move |commands, readings, metrics, shutdown| {
             super::redis(settings, watched, commands, readings, metrics.bus, shutdown)
@@ -234,6 +236,10 @@ impl Drop for Bus {
     fn drop(&mut self) {
         self.shutdown.cancel();
     }
+}
+
+fn settings(place: RedisPlace) -> RedisSettings {
+    RedisSettings { place, username: String::new(), password: None, tls: false, prefix: "coalmine:".to_owned() }
 }
 
 fn app() -> ServiceName {
@@ -349,8 +355,8 @@ async fn a_local_raise_is_written_as_json_and_a_clear_removes_it() {
     bus.expect(NOTICED, "=x,api=p99,monitor=y").await;
     assert_eq!(bus.clear().await, "monitor=y");
     bus.expect(NOTICED, "monitor=y").await;
-    client.until("coalmine:alert:app:api", |value| value == "Nil").await;
-    client.until("coalmine:alert:app", |value| value == "Nil").await;
+    client.until("coalmine:alert:app:api", |value| value == "(nil)").await;
+    client.until("coalmine:alert:app", |value| value == "(nil)").await;
     bus.finish();
 }
 
@@ -401,21 +407,18 @@ async fn a_clear_while_the_store_is_frozen_removes_what_stood_and_not_what_came_
     client.run("SET coalmine:alert:app:api old").await;
     let mut bus = Bus::on(&server);
     bus.expect(PATIENCE, "=old,api=old").await;
+    let mut rival = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    rival.write_all(b"PING\r\n").unwrap();
+    rival.read_exact(&mut [0; 7]).unwrap();
     server.signal("-STOP");
     bus.until_connected(false).await;
     assert_eq!(bus.clear().await, "");
     bus.expect(NOTICED, "").await;
-    // Queued by the frozen server ahead of everything that a new connection sends.
-    let newer = tokio::spawn(async move {
-        client.0.set_response_timeout(PATIENCE);
-        client.run("SET coalmine:alert:app newer").await;
-        client
-    });
-    tokio::task::yield_now().await;
+    // In the server's hands before anything that a new connection sends.
+    rival.write_all(b"SET coalmine:alert:app newer\r\n").unwrap();
     server.signal("-CONT");
-    let mut client = newer.await.unwrap();
     bus.expect(PATIENCE, "=newer").await;
-    client.until("coalmine:alert:app:api", |value| value == "Nil").await;
+    client.until("coalmine:alert:app:api", |value| value == "(nil)").await;
     assert_eq!(client.run("GET coalmine:alert:app").await, "newer");
     bus.finish();
 }
@@ -493,6 +496,7 @@ async fn a_failover_by_sentinel_is_followed() {
     bus.expect(PATIENCE, "").await;
     primary.client().await.run("SET coalmine:alert:app x").await;
     bus.expect(NOTICED, "=x").await;
+    replica_client.until("coalmine:alert:app", |value| value == "x").await;
     let mut client = sentinel.0.client().await;
     eventually(async || {
         let info = client.run("INFO sentinel").await;
@@ -500,11 +504,43 @@ async fn a_failover_by_sentinel_is_followed() {
     })
     .await;
     primary.signal("-STOP");
-    eventually(async || replica_client.run("ROLE").await.contains("master").then_some(())).await;
+    // The sentinel cuts all connections to a replica that it promotes.
+    eventually(async || {
+        let role = replica.client().await.try_run("ROLE").await.ok()?;
+        role.contains("master").then_some(())
+    })
+    .await;
+    let mut replica_client = replica.client().await;
     replica_client.run("SET coalmine:alert:app:moved y").await;
     bus.expect(PATIENCE, "=x,moved=y").await;
     replica_client.run("SET alert 1").await;
     bus.expect(PATIENCE, "=x,compat:alert=1,moved=y").await;
+    bus.finish();
+}
+
+#[tokio::test]
+async fn a_restricted_user_a_password_and_a_database_suffice() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    client.run("SELECT 3").await;
+    client.run("SET coalmine:alert:app x").await;
+    client
+        .run(
+            "ACL SETUSER balancer on >secret resetkeys ~coalmine:* ~alert resetchannels -@all \
+             +hello +client|tracking +getrange +pttl +scan +set +del +lrange +select",
+        )
+        .await;
+    client.run("CONFIG SET requirepass other").await;
+    let place = RedisPlace::Server { address: server.endpoint(), database: 3 };
+    let password = Some(Secret::new("secret".to_owned()));
+    let settings = RedisSettings { username: "balancer".to_owned(), password, ..settings(place) };
+    let mut bus = Bus::told(settings, vec![CompatKey::Text("alert".to_owned())]);
+    bus.expect(PATIENCE, "=x").await;
+    client.run("SET alert 1").await;
+    bus.expect(NOTICED, "=x,compat:alert=1").await;
+    assert_eq!(bus.clear().await, "compat:alert=1");
+    bus.expect(NOTICED, "compat:alert=1").await;
+    client.until("coalmine:alert:app", |value| value == "(nil)").await;
     bus.finish();
 }
 

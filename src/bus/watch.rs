@@ -128,8 +128,8 @@ impl Watch {
             self.write(&store).await?;
             let expiry = self.desk.alerts.next_expiry();
             let wake = async {
+                // Not biased: a flood of pushes must not keep the poll from its turn.
                 tokio::select! {
-                    biased;
                     push = pushes.next() => Wake::Push(push),
                     Ok(()) = switched.changed() => Wake::Moved,
                     () = at(expiry) => Wake::Expired,
@@ -218,8 +218,11 @@ impl Watch {
         for found in self.desk.during(store.clone().read(keys)).await?? {
             let Some(write) = clears.get(&found.key) else { continue };
             let Change::Clear { known } = &write.change else { continue };
-            if found.alert.is_some_and(|alert| !known.contains(&alert)) {
-                self.desk.alerts.forget(write, Instant::now());
+            let outdated = found.alert.as_ref().is_some_and(|alert| !known.contains(alert));
+            let seen = Instant::now();
+            self.desk.alerts.apply(found.key, found.alert, found.expires, seen);
+            if outdated {
+                self.desk.alerts.forget(write, seen);
             }
         }
         Ok(())
