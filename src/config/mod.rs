@@ -1,1 +1,83 @@
-//! The alert bus (placeholder of the interface).
+//! What the operator wrote, turned into [`Settings`].
+//!
+//! One file and the environment over it (`environment`) become a `document`, which is read strictly (`raw`)
+//! and resolved (`resolve`) into types that cannot be wrong. Every mistake is a [`Problem`] with its place, its
+//! value and its remedy, and all are told at once; only a syntax error comes alone. [`render`] is the way back.
+//!
+//! figment stays inside this module.
+
+use std::path::Path;
+
+use crate::model::Settings;
+
+mod document;
+mod environment;
+mod key;
+mod print;
+mod problem;
+mod raw;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+pub use print::render;
+pub use problem::{ConfigError, Problem};
+
+use document::Document;
+use environment::Variable;
+use problem::Problems;
+
+/// Reads `path` and the process's `COALMINE_` variables. Blocks on the file and on the secrets it names, whose relative
+/// paths count from the file's directory.
+///
+/// # Errors
+///
+/// Every mistake that was found.
+pub fn load(path: &Path) -> Result<Settings, ConfigError> {
+    load_with(path, std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))))
+}
+
+/// Resolves `text` alone, without the environment. Relative paths of secrets count from the working directory.
+///
+/// # Errors
+///
+/// Every mistake that was found.
+pub fn parse(text: &str) -> Result<Settings, ConfigError> {
+    settings("configuration", text, Path::new(""), Vec::new())
+}
+
+fn load_with(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Settings, ConfigError> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+        problems: vec![Problem {
+            origin: file.clone(),
+            key: String::new(),
+            value: None,
+            why: format!("cannot be read: {error}"),
+            remedy: "name a readable configuration file; config/minimal.toml is a start".into(),
+        }],
+    })?;
+    let directory = path.parent().unwrap_or_else(|| Path::new(""));
+    settings(&file, &text, directory, Variable::select(environment))
+}
+
+fn settings(file: &str, text: &str, directory: &Path, variables: Vec<Variable>) -> Result<Settings, ConfigError> {
+    let document = Document::new(file, text, variables).map_err(|problem| ConfigError { problems: vec![problem] })?;
+    let (raw, misshapen) = document.raw();
+    let origin = |key: &key::Key| document.origin(key);
+    let mut problems = Problems::new(&origin);
+    let settings = resolve::settings(&mut problems, &raw, directory, misshapen.is_empty());
+
+    // What was left out for its shape is not missing as well.
+    let mut wrong = problems.into_found();
+    wrong.retain(|(key, _)| !misshapen.iter().any(|(left_out, _)| key.is_within(left_out)));
+    let problems: Vec<Problem> = misshapen.into_iter().chain(wrong).map(|(_, problem)| problem).collect();
+    match settings {
+        Some(settings) if problems.is_empty() => Ok(settings),
+        _ => Err(ConfigError { problems }),
+    }
+}
+
+fn lossy(text: std::ffi::OsString) -> String {
+    text.to_string_lossy().into_owned()
+}

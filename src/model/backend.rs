@@ -67,9 +67,10 @@ impl BackendWeight {
     }
 }
 
-/// A backend as configured.
+/// A backend as configured. Serializes to the keys of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BackendSpec {
+    #[serde(rename = "name")]
     pub id: BackendId,
     pub address: Endpoint,
     pub weight: BackendWeight,

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use super::service::seconds;
 use super::{Endpoint, Secret, ServiceSpec};
@@ -93,9 +94,8 @@ pub struct RedisSettings {
     pub prefix: String,
 }
 
-/// Where Redis is found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// Where Redis is found. Serializes to the keys of the configuration: `url`, or `sentinels` and `master`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedisPlace {
     Server {
         address: Endpoint,
@@ -106,4 +106,20 @@ pub enum RedisPlace {
         sentinels: Vec<Endpoint>,
         master: String,
     },
+}
+
+impl Serialize for RedisPlace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self {
+            Self::Server { address, database } => {
+                map.serialize_entry("url", &format!("redis://{address}/{database}"))?;
+            }
+            Self::Sentinel { sentinels, master } => {
+                map.serialize_entry("sentinels", sentinels)?;
+                map.serialize_entry("master", master)?;
+            }
+        }
+        map.end()
+    }
 }

@@ -1,0 +1,43 @@
+//! The resolved settings as text, for `coalmine check`.
+
+use std::fmt::Write;
+
+use toml::{Table, Value};
+
+use crate::model::Settings;
+
+/// Every setting with its default filled in, as TOML in the words of the file; secrets are masked. Without secrets the
+/// text is itself a configuration with the same meaning.
+pub fn render(settings: &Settings) -> String {
+    let table = Table::try_from(settings).expect("settings are text, numbers, lists and tables");
+    let mut out = String::new();
+    section(&mut out, None, &table);
+    out
+}
+
+/// Writes the plain keys of a table under its heading, then its tables. Services are the only list of tables that gets
+/// headings; backends stay on their line.
+fn section(out: &mut String, path: Option<&str>, table: &Table) {
+    let join = |key: &str| path.map_or_else(|| key.to_owned(), |path| format!("{path}.{key}"));
+    for (key, value) in table {
+        if !matches!(value, Value::Table(_)) && key != "service" {
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(out, "{key} = {value}");
+        }
+    }
+    for (key, value) in table {
+        let path = join(key);
+        let (heading, tables) = match value {
+            Value::Table(table) => (format!("[{path}]"), vec![table]),
+            Value::Array(items) if key == "service" => {
+                (format!("[[{path}]]"), items.iter().filter_map(Value::as_table).collect())
+            }
+            _ => continue,
+        };
+        for table in tables {
+            let gap = if out.is_empty() { "" } else { "\n" };
+            let _ = writeln!(out, "{gap}{heading}");
+            section(out, Some(&path), table);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! From what was written to [`Settings`]: every value parsed, every default filled in, every mistake noted.
+//!
+//! A function here returns `None` exactly when it has noted a problem; it reads all its parts before it gives up.
+
+use std::path::Path;
+
+use crate::model::Settings;
+
+use super::key::Key;
+use super::problem::Problems;
+use super::raw::Raw;
+
+mod alert;
+mod listen;
+mod log;
+mod probe;
+mod redis;
+mod scalar;
+mod secret;
+mod service;
+mod track;
+
+/// `directory` is where relative paths of secrets begin. `complete` tells that nothing was left out of `raw` for its
+/// shape; otherwise services are not compared with each other, since a default may stand where something else was meant.
+pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path, complete: bool) -> Option<Settings> {
+    let listen = listen::listen(problems, &raw.listen);
+    let log = log::log(problems, &raw.log);
+    let admin = listen::admin(problems, &raw.admin, directory);
+    let doors = listen.as_ref().map_or(&[][..], |listen| &listen.http);
+    listen::doors_differ(problems, doors, admin.as_ref());
+
+    let redis = raw.redis.as_ref().map(|raw| redis::redis(problems, raw, directory));
+    let prefix = raw.redis.as_ref().map(|redis| redis.prefix.as_str());
+    let key = Key::top("service");
+    if raw.service.is_empty() {
+        let remedy = "add a [[service]] with a name and stable backends; config/minimal.toml is a start";
+        problems.miss::<()>(&key, "there is no service", remedy);
+    }
+    let services: Vec<_> = raw
+        .service
+        .iter()
+        .enumerate()
+        .map(|(index, raw)| service::service(problems, &key.index(index), raw, prefix))
+        .collect();
+    if complete {
+        service::services_differ(problems, &key, &services);
+    }
+
+    let services = services.into_iter().collect::<Option<Vec<_>>>()?;
+    Some(Settings {
+        listen: listen?,
+        log: log?,
+        admin: admin?,
+        redis: redis.map_or(Some(None), |redis| redis.map(Some))?,
+        services,
+    })
+}
