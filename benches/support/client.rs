@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long an answer may stand still before it counts as failed.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -20,8 +20,7 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n\r\n").into_bytes();
-        Ok(Self { stream, request, buffer: Vec::with_capacity(4096) })
+        Ok(Self { stream, request: request(addr, path), buffer: Vec::with_capacity(4096) })
     }
 
     /// Sends one request and reads its whole answer; anything but 200 is an error.
@@ -35,37 +34,36 @@ impl Client {
     }
 
     pub(crate) fn receive(&mut self) -> io::Result<()> {
-        let head = loop {
-            if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
-                break end + 4;
+        loop {
+            if let Some(end) = answer_end(&self.buffer)? {
+                self.buffer.drain(..end);
+                return Ok(());
             }
-            self.read_more()?;
-        };
-        let text = String::from_utf8_lossy(&self.buffer[..head]).to_ascii_lowercase();
-        let status = text.lines().next().unwrap_or_default();
-        if !status.starts_with("http/1.1 200") {
-            return Err(io::Error::other(format!("answered `{status}`")));
+            let mut piece = [0; 4096];
+            match self.stream.read(&mut piece)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => self.buffer.extend_from_slice(&piece[..n]),
+            }
         }
-        let length = text
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length:"))
-            .and_then(|value| value.trim().parse::<usize>().ok())
-            .ok_or_else(|| io::Error::other("an answer without content-length"))?;
-        while self.buffer.len() < head + length {
-            self.read_more()?;
-        }
-        self.buffer.drain(..head + length);
-        Ok(())
     }
+}
 
-    fn read_more(&mut self) -> io::Result<()> {
-        let mut piece = [0; 4096];
-        match self.stream.read(&mut piece)? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            n => {
-                self.buffer.extend_from_slice(&piece[..n]);
-                Ok(())
-            }
-        }
+pub(crate) fn request(addr: SocketAddr, path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n\r\n").into_bytes()
+}
+
+/// Where the first answer in `buffer` ends; `None`: not in it yet; an error: not a 200 with a known length.
+pub(crate) fn answer_end(buffer: &[u8]) -> io::Result<Option<usize>> {
+    const LENGTH: &[u8] = b"content-length:";
+    let Some(head) = buffer.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
+    let mut lines = buffer[..head].split(|&byte| byte == b'\n');
+    let status = lines.next().unwrap_or_default();
+    if !status.starts_with(b"HTTP/1.1 200") {
+        return Err(io::Error::other(format!("answered `{}`", String::from_utf8_lossy(status).trim())));
     }
+    let length = lines
+        .find(|line| line.get(..LENGTH.len()).is_some_and(|name| name.eq_ignore_ascii_case(LENGTH)))
+        .and_then(|line| std::str::from_utf8(&line[LENGTH.len()..]).ok()?.trim().parse::<usize>().ok())
+        .ok_or_else(|| io::Error::other("an answer without content-length"))?;
+    Ok(Some(head + 4 + length).filter(|&end| end <= buffer.len()))
 }

@@ -1,19 +1,27 @@
-//! Load over keep-alive connections, one thread each.
+//! Load over keep-alive connections, as fast as it goes or at a rate.
 //!
-//! Threads, not tasks: a sleeping thread is woken within tens of microseconds, a runtime's timer ticks every
-//! millisecond, and requests that come in bunches would hide how long an ejection takes.
+//! A thread of its own lets requests go every 100 us: a runtime's timer ticks every millisecond, and requests
+//! that come in bunches would hide how long an ejection takes.
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
-use super::client::Client;
+use super::client::{PATIENCE, answer_end, request};
 
-const STACK: usize = 256 * 1024;
+const TICK: Duration = Duration::from_micros(100);
+/// After a failure, so that a dead proxy does not make a busy loop.
+const BACK_OFF: Duration = Duration::from_millis(5);
 
 /// Runs until dropped or finished.
 #[derive(Debug)]
@@ -23,9 +31,13 @@ pub(crate) struct Load {
     started: Instant,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
-    stop: AtomicBool,
+    addr: SocketAddr,
+    request: Vec<u8>,
+    stop: CancellationToken,
+    /// Requests that may go now; absent: all.
+    due: Option<Semaphore>,
     done: AtomicU64,
     failed: AtomicU64,
     first_failure: Mutex<Option<String>>,
@@ -42,17 +54,32 @@ pub(crate) struct Totals {
 }
 
 impl Load {
-    /// Each connection sends its next request as soon as it has its answer, or, with `rate` (requests per
-    /// second over all connections), when it is due.
+    /// Each connection sends its next request as soon as it has its answer or, with `rate` (requests per
+    /// second over all connections), when one is due. A stall is not made up for beyond one a connection.
     pub(crate) fn start(addr: SocketAddr, connections: u32, rate: Option<f64>) -> Result<Self> {
-        let shared = Arc::new(Shared::default());
-        let mut load = Self { shared, threads: Vec::new(), started: Instant::now() };
-        let interval = rate.map(|rate| Duration::from_secs_f64(f64::from(connections) / rate));
-        for number in 0..connections {
+        let shared = Arc::new(Shared {
+            addr,
+            request: request(addr, "/load"),
+            stop: CancellationToken::new(),
+            due: rate.map(|_| Semaphore::new(0)),
+            done: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            first_failure: Mutex::default(),
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut load = Self { shared: Arc::clone(&shared), threads: Vec::new(), started: Instant::now() };
+        load.threads.push(thread::Builder::new().name("load".into()).spawn(move || {
+            runtime.block_on(async {
+                let tasks: Vec<_> = (0..connections).map(|_| tokio::spawn(drive(Arc::clone(&shared)))).collect();
+                for task in tasks {
+                    let _ = task.await; // a panic in it has been printed
+                }
+            });
+        })?);
+        if let Some(rate) = rate {
             let shared = Arc::clone(&load.shared);
-            let pace = interval.map(|interval| (interval * number / connections, interval));
-            let thread = thread::Builder::new().name(format!("load-{number}")).stack_size(STACK);
-            load.threads.push(thread.spawn(move || shared.drive(addr, pace))?);
+            let thread = thread::Builder::new().name("pace".into());
+            load.threads.push(thread.spawn(move || shared.pace(rate, connections as usize))?);
         }
         Ok(load)
     }
@@ -72,7 +99,7 @@ impl Load {
     }
 
     fn join(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.cancel();
         for thread in self.threads.drain(..) {
             let _ = thread.join(); // a panic in it has been printed
         }
@@ -86,32 +113,66 @@ impl Drop for Load {
 }
 
 impl Shared {
-    fn drive(&self, addr: SocketAddr, pace: Option<(Duration, Duration)>) {
-        let mut due = pace.map(|(phase, _)| Instant::now() + phase);
-        let mut client = None;
-        while !self.stop.load(Ordering::Relaxed) {
-            if let (Some(at), Some((_, interval))) = (due, pace) {
-                thread::sleep(at.saturating_duration_since(Instant::now()));
-                // One that is late sends at once, but a long stall is not made up for in a burst.
-                due = Some((at + interval).max(Instant::now()));
-            }
-            if let Err(error) = request(&mut client, addr) {
-                client = None;
-                self.failed.fetch_add(1, Ordering::Relaxed);
-                let mut first = self.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
-                first.get_or_insert_with(|| error.to_string());
-                drop(first);
-                thread::sleep(Duration::from_millis(5)); // a dead proxy must not become a busy loop
-                continue;
-            }
+    fn pace(&self, rate: f64, most: usize) {
+        let Some(due) = &self.due else { return };
+        let (start, mut released) = (Instant::now(), 0);
+        while !self.stop.is_cancelled() {
+            thread::sleep(TICK);
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let by_now = (start.elapsed().as_secs_f64() * rate) as usize;
+            due.add_permits((by_now - released).min(most.saturating_sub(due.available_permits())));
+            released = by_now;
+        }
+    }
+
+    fn note(&self, outcome: io::Result<()>) -> bool {
+        let Err(error) = outcome else {
             self.done.fetch_add(1, Ordering::Relaxed);
+            return true;
+        };
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        let mut first = self.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert_with(|| error.to_string());
+        false
+    }
+}
+
+/// One connection; ends after the request during which the load is stopped.
+async fn drive(shared: Arc<Shared>) {
+    let (mut stream, mut buffer) = (None, Vec::with_capacity(4096));
+    while !shared.stop.is_cancelled() {
+        if let Some(due) = &shared.due {
+            match shared.stop.run_until_cancelled(due.acquire()).await {
+                Some(Ok(permit)) => permit.forget(),
+                _ => return,
+            }
+        }
+        let outcome = timeout(PATIENCE, exchange(&shared, &mut stream, &mut buffer)).await;
+        if !shared.note(outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))) {
+            stream = None;
+            buffer.clear();
+            sleep(BACK_OFF).await;
         }
     }
 }
 
-fn request(client: &mut Option<Client>, addr: SocketAddr) -> std::io::Result<()> {
-    if client.is_none() {
-        *client = Some(Client::connect(addr, "/load")?);
+async fn exchange(shared: &Shared, stream: &mut Option<TcpStream>, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let stream = match stream {
+        Some(stream) => stream,
+        None => {
+            let fresh = TcpStream::connect(shared.addr).await?;
+            fresh.set_nodelay(true)?;
+            stream.insert(fresh)
+        }
+    };
+    stream.write_all(&shared.request).await?;
+    loop {
+        if let Some(end) = answer_end(buffer)? {
+            buffer.drain(..end);
+            return Ok(());
+        }
+        if stream.read_buf(buffer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
     }
-    client.as_mut().map_or(Ok(()), Client::get)
 }

