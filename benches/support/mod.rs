@@ -1,0 +1,14 @@
+//! What both harnesses stand on: processes, ports, backends, load and the proxies under test.
+#![allow(dead_code, reason = "each harness uses its own part")]
+
+pub(crate) mod backend;
+pub(crate) mod client;
+pub(crate) mod clock;
+pub(crate) mod load;
+pub(crate) mod port;
+pub(crate) mod process;
+pub(crate) mod procfs;
+pub(crate) mod proxies;
+pub(crate) mod redis;
+pub(crate) mod statistics;
+pub(crate) mod tool;
