@@ -1,0 +1,8 @@
+//! Black-box tests: the real program over sockets, before scripted backends and a real redis-server.
+//!
+//! A file is a behaviour, a test's name a sentence about it. No fixed port, no bare sleep: what must happen is waited
+//! for with a deadline, and a window in which nothing may happen says so.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
+mod support;
