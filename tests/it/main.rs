@@ -5,4 +5,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod admin;
+mod alert;
+mod check;
+mod demo;
+mod docs;
+mod failure;
+mod framing;
+mod headers;
+mod health;
+mod layering;
+mod life;
+mod log;
+mod resend;
+mod routing;
+mod split;
+mod streaming;
 mod support;

@@ -300,7 +300,7 @@ impl Conversation {
     }
 
     async fn flood(&mut self, bytes: u64) -> Result<(), Over> {
-        let zeros = [0; 16 * 1024];
+        let zeros = vec![0; 64 * 1024];
         let mut left = bytes;
         while left > 0 {
             let part = usize::try_from(left).unwrap_or(usize::MAX).min(zeros.len());

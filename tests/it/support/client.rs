@@ -27,7 +27,7 @@ pub(crate) enum Broken {
     /// The connection ended before a response's head.
     NoHead,
     /// The connection ended within the body.
-    InBody(Response),
+    InBody(Box<Response>),
     /// The deadline passed, or the system said no.
     Failed(io::Error),
 }
@@ -84,13 +84,13 @@ impl Connection {
     /// The next response, which must come whole.
     #[track_caller]
     pub(crate) fn receive(&mut self) -> Response {
-        self.try_receive().unwrap_or_else(|broken| panic!("no whole response: {broken:?}"))
+        self.try_receive().unwrap_or_else(|broken| panic!("no whole response: {broken}"))
     }
 
     /// The same for the answer to a `HEAD`.
     #[track_caller]
     pub(crate) fn receive_bodiless(&mut self) -> Response {
-        self.response(true).unwrap_or_else(|broken| panic!("no whole response: {broken:?}"))
+        self.response(true).unwrap_or_else(|broken| panic!("no whole response: {broken}"))
     }
 
     pub(crate) fn try_receive(&mut self) -> Result<Response, Broken> {
@@ -122,6 +122,11 @@ impl Connection {
         Ok(std::mem::take(&mut self.buffer))
     }
 
+    /// Says that nothing more will be sent.
+    pub(crate) fn finish(&self) {
+        self.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
     /// Writes `piece` again and again until nothing more is taken for a second, or `limit` bytes are reached. Gives
     /// the number of bytes taken.
     pub(crate) fn write_until_blocked(&mut self, piece: &[u8], limit: u64) -> u64 {
@@ -151,8 +156,10 @@ impl Connection {
         while !response.body.take(&mut self.buffer) {
             match self.read() {
                 Ok(0) if response.body.ended_by_close() => break,
-                Ok(0) => return Err(Broken::InBody(response)),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(Broken::InBody(response)),
+                Ok(0) => return Err(Broken::InBody(Box::new(response))),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Err(Broken::InBody(Box::new(response)));
+                }
                 Err(error) => return Err(Broken::Failed(error)),
                 Ok(_) => {}
             }
@@ -165,6 +172,16 @@ impl Connection {
         let length = self.stream.read(&mut part)?;
         self.buffer.extend_from_slice(&part[..length]);
         Ok(length)
+    }
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoHead => f.write_str("the connection ended before a head"),
+            Self::InBody(response) => write!(f, "the connection ended within the body of {response:?}"),
+            Self::Failed(error) => write!(f, "{error}"),
+        }
     }
 }
 

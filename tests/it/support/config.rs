@@ -114,9 +114,8 @@ impl Service {
 
     /// Probes are patient, so that a busy machine takes no backend out; tests about health say otherwise.
     pub(crate) fn of(name: &str, stable: &[&Backend], canary: &[&Backend]) -> Self {
-        let addresses = |backends: &[&Backend]| backends.iter().map(|backend| backend.address).collect::<Vec<_>>();
-        let service = Self::new(name).track("stable", 2, &addresses(stable));
-        let service = if canary.is_empty() { service } else { service.track("canary", 1, &addresses(canary)) };
+        let service = Self::new(name).named("stable", 2, stable);
+        let service = if canary.is_empty() { service } else { service.named("canary", 1, canary) };
         service.probe("timeout = \"5s\"")
     }
 
@@ -126,6 +125,14 @@ impl Service {
         self
     }
 
+    /// A track whose backends are known by the ids of the test.
+    pub(crate) fn named(self, track: &str, weight: u16, backends: &[&Backend]) -> Self {
+        let named = |backend: &&Backend| format!("{{ address = \"{}\", name = \"{}\" }}", backend.address, backend.id);
+        let backends: Vec<_> = backends.iter().map(named).collect();
+        self.table(track, &format!("weight = {weight}\nbackends = [{}]", backends.join(", ")))
+    }
+
+    /// A track whose backends are known by their addresses.
     pub(crate) fn track(self, track: &str, weight: u16, backends: &[impl Display]) -> Self {
         let backends: Vec<_> = backends.iter().map(|backend| format!("\"{backend}\"")).collect();
         self.table(track, &format!("weight = {weight}\nbackends = [{}]", backends.join(", ")))

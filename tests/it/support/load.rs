@@ -111,7 +111,7 @@ fn one(connection: &mut Option<Connection>, address: SocketAddr) -> Result<Strin
         None => connection.insert(Connection::try_open(address).map_err(|error| error.to_string())?),
     };
     open.try_send("GET / HTTP/1.1\r\nHost: test\r\n\r\n").map_err(|error| error.to_string())?;
-    let response = open.try_receive().map_err(|broken| format!("{broken:?}"))?;
+    let response = open.try_receive().map_err(|broken| broken.to_string())?;
     match response.status() {
         200 => Ok(response.text()),
         status => Err(format!("{status}: {}", response.text())),

@@ -16,9 +16,8 @@ pub(crate) mod wire;
 
 pub(crate) use backend::Backend;
 pub(crate) use client::Connection;
-pub(crate) use coalmine::Coalmine;
 pub(crate) use config::{Config, Service};
-pub(crate) use eventually::{eventually, eventually_some, for_a_while};
+pub(crate) use eventually::{eventually, for_a_while};
 pub(crate) use load::{Steady, load};
 pub(crate) use redis::Redis;
 pub(crate) use script::{Latch, Script};
