@@ -121,7 +121,7 @@ fn any_other_address_than_loopback_needs_a_token() {
 fn the_metrics_listener_serves_metrics_and_health_only() {
     let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
     let coalmine = Config::of(&[&stable], &[&canary]).admin("metrics_listen = \"127.0.0.1:0\"").start();
-    let metrics = coalmine.listener("metrics");
+    let metrics = coalmine.listeners("metrics")[0];
     for path in ["/metrics", "/healthz", "/readyz"] {
         assert_eq!(get(metrics, path).status(), 200, "{path}");
     }

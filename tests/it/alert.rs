@@ -271,9 +271,10 @@ fn an_alert_by_the_api_holds_here_at_once_and_is_written_when_redis_is_back() {
     redis.restart();
     eventually("it is written", || redis.cli(&["EXISTS", "coalmine:alert:web:api"]) == "1");
     assert!(!fleet.coalmine.is_admitted("web"));
+    // So that the key outlives the server.
+    redis.cli(&["SAVE"]);
     redis.kill();
     eventually("the loss is shown", || fleet.coalmine.metric("coalmine_bus_connected", &[]) == 0.0);
-    redis.write_while_down("coalmine:alert:web:api", "1");
     fleet.coalmine.clear("web");
     fleet.coalmine.wait_admitted("web");
     redis.restart();

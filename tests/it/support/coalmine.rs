@@ -51,11 +51,9 @@ impl Coalmine {
         Self { http, admin, process, _config: directory }
     }
 
-    /// The address of another listener than the two that are always there.
-    #[track_caller]
-    pub(crate) fn listener(&self, listener: &str) -> SocketAddr {
-        let log = || self.process.stderr.text();
-        eventually_some(listener, || log().lines().find_map(|line| bound(line, listener)))
+    /// The addresses of all listeners of a kind: `http`, `admin`, `metrics`.
+    pub(crate) fn listeners(&self, listener: &str) -> Vec<SocketAddr> {
+        self.process.stderr.text().lines().filter_map(|line| bound(line, listener)).collect()
     }
 
     pub(crate) fn is_ready(&self) -> bool {
