@@ -4,6 +4,7 @@ pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod coalmine;
 pub(crate) mod config;
+mod conversation;
 pub(crate) mod eventually;
 pub(crate) mod load;
 pub(crate) mod metrics;

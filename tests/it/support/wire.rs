@@ -23,6 +23,11 @@ impl Head {
         self.start.split(' ').nth(n).unwrap_or_default()
     }
 
+    /// The path of a request's target, without the query.
+    pub(crate) fn path(&self) -> &str {
+        self.word(1).split('?').next().unwrap_or_default()
+    }
+
     /// The status of a response's head; 0 when there is none.
     pub(crate) fn status(&self) -> u16 {
         self.word(1).parse().unwrap_or(0)
