@@ -1,0 +1,24 @@
+//! Black-box tests: the real program over sockets, before scripted backends and a real redis-server.
+//!
+//! A file is a behaviour, a test's name a sentence about it. No fixed port, no bare sleep: what must happen is waited
+//! for with a deadline, and a window in which nothing may happen says so.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
+mod admin;
+mod alert;
+mod check;
+mod demo;
+mod docs;
+mod failure;
+mod framing;
+mod headers;
+mod health;
+mod layering;
+mod life;
+mod log;
+mod resend;
+mod routing;
+mod split;
+mod streaming;
+mod support;
