@@ -49,6 +49,7 @@ impl Controller {
         let fleet = Fleet::new(services, SystemTime::now());
         let builder = Builder::new(&fleet, metrics.data.clone(), |endpoint| current(&addresses, endpoint));
         let generation = writer.publish(builder.table());
+        metrics.control.published(generation);
         let (status, watched) = watch::channel(Arc::new(FleetStatus::new(&fleet, generation)));
         let gates = services.iter().map(|service| metrics.control.gate(&service.name)).collect();
         let controller = Self { fleet, builder, writer, addresses, gates, metrics: metrics.control.clone(), status };
@@ -82,8 +83,7 @@ impl Controller {
         let service = &self.fleet.services[change.service];
         if change.routing {
             self.builder.reroute(change.service, service);
-            let generation = self.writer.publish(self.builder.table());
-            self.metrics.table_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+            self.metrics.published(self.writer.publish(self.builder.table()));
         }
         if let Some(Turn::Ejected(reason)) = change.turn {
             self.gates[change.service].ejected(reason, seen.elapsed());
@@ -99,8 +99,7 @@ impl Controller {
         let addresses = current(&self.addresses, endpoint);
         tracing::info!(%endpoint, ?addresses, "addresses changed");
         if self.builder.readdress(&self.fleet, endpoint, &addresses) {
-            let generation = self.writer.publish(self.builder.table());
-            self.metrics.table_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+            self.metrics.published(self.writer.publish(self.builder.table()));
         }
     }
 

@@ -3,7 +3,8 @@
 //! `Ejected{reasons}` -> `Admitted`: when no reason is left and a backend has passed enough probes since the last one
 //! went. `Admitted` -> `Ejected`: at once, on any reason. At the start the reasons are [`Reason::Unprobed`] and
 //! [`Reason::AlertUnread`], and one passed probe is enough; after an ejection it takes `rise`. The pass that ends the
-//! reason [`Reason::Probe`] is the first of them.
+//! reason [`Reason::Probe`] is the first of them. Until then the reason is [`Reason::Proving`], so that a canary that is
+//! out always has one.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::model::{BackendId, Reason, Reasons};
 /// The gate of one canary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Gate {
-    admitted: bool,
+    /// Empty: admitted.
     reasons: Reasons,
     /// Probes passed in a row by each backend since the last reason went.
     proofs: BTreeMap<BackendId, u32>,
@@ -41,11 +42,11 @@ pub(super) enum Turn {
 impl Gate {
     pub(super) fn new(rise: u32) -> Self {
         let reasons = Reasons::from([Reason::Unprobed, Reason::AlertUnread]);
-        Self { admitted: false, reasons, proofs: BTreeMap::new(), needed: 1, rise }
+        Self { reasons, proofs: BTreeMap::new(), needed: 1, rise }
     }
 
     pub(super) fn admitted(&self) -> bool {
-        self.admitted
+        self.reasons.is_empty()
     }
 
     pub(super) fn reasons(&self) -> &Reasons {
@@ -54,24 +55,26 @@ impl Gate {
 
     pub(super) fn observe(&mut self, signal: &Signal<'_>) -> Option<Turn> {
         let before = self.reasons.clone();
-        let (raised, any_up) = match *signal {
+        let raised = match *signal {
             Signal::Alert(stands) => {
                 self.reasons.remove(&Reason::AlertUnread);
-                (self.alert(stands), true)
+                self.alert(stands)
             }
-            Signal::Probe { backend, passed, any_up } => (self.probe(backend, passed, any_up), any_up),
+            Signal::Probe { backend, passed, any_up } => self.probe(backend, passed, any_up),
         };
-        if let Some(reason) = raised
-            && std::mem::take(&mut self.admitted)
-        {
-            return Some(Turn::Ejected(reason));
+        let was_proving = self.reasons.remove(&Reason::Proving);
+        if self.reasons.is_empty() && (was_proving || !before.is_empty()) && !self.proved() {
+            self.reasons.insert(Reason::Proving);
         }
-        let proved = self.proofs.values().any(|proofs| *proofs >= self.needed);
-        if !self.admitted && self.reasons.is_empty() && proved && any_up {
-            self.admitted = true;
-            return Some(Turn::Admitted);
+        match (before.is_empty(), self.reasons.is_empty()) {
+            (true, false) => raised.map(Turn::Ejected),
+            (false, true) => Some(Turn::Admitted),
+            _ => (before != self.reasons).then_some(Turn::Reasons),
         }
-        (before != self.reasons).then_some(Turn::Reasons)
+    }
+
+    fn proved(&self) -> bool {
+        self.proofs.values().any(|proofs| *proofs >= self.needed)
     }
 
     fn alert(&mut self, stands: bool) -> Option<Reason> {
@@ -90,7 +93,8 @@ impl Gate {
             if self.reasons.remove(&Reason::Probe) {
                 self.proofs.clear();
             }
-            *self.proofs.entry(backend.clone()).or_default() += 1;
+            let proofs = self.proofs.entry(backend.clone()).or_default();
+            *proofs = proofs.saturating_add(1);
             return None;
         }
         self.proofs.remove(backend);

@@ -15,7 +15,7 @@ pub struct ControlMetrics {
     gate_reason: IntGaugeVec,
     ejections: IntCounterVec,
     eject_seconds: Histogram,
-    pub table_generation: IntGauge,
+    table_generation: IntGauge,
 }
 
 impl ControlMetrics {
@@ -52,6 +52,11 @@ impl ControlMetrics {
             eject_seconds,
             table_generation: gauge(registry, names::TABLE_GENERATION, "Number of the routing table in force."),
         }
+    }
+
+    /// A table is in force.
+    pub fn published(&self, generation: u64) {
+        self.table_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
     }
 
     /// Handles for the probes of one backend.

@@ -16,10 +16,12 @@ pub enum Reason {
     Probe,
     /// No backend of the canary has been probed since the start.
     Unprobed,
+    /// Every other reason has gone, and a backend has not passed enough probes since.
+    Proving,
 }
 
 impl Reason {
-    pub const ALL: [Self; 4] = [Self::Alert, Self::AlertUnread, Self::Probe, Self::Unprobed];
+    pub const ALL: [Self; 5] = [Self::Alert, Self::AlertUnread, Self::Probe, Self::Unprobed, Self::Proving];
 
     /// The same word in metrics, logs, API and page.
     pub fn as_str(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Reason {
             Self::AlertUnread => "alert_unread",
             Self::Probe => "probe",
             Self::Unprobed => "unprobed",
+            Self::Proving => "proving",
         }
     }
 }

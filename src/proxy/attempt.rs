@@ -1,9 +1,10 @@
 //! One request, brought to a backend: over a pooled connection or a fresh one, and sent again where that is safe.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
@@ -11,8 +12,8 @@ use hyper::body::Incoming;
 use super::connect;
 use super::exchange::Exchange;
 use super::pace::Pace;
-use super::pool::Connection;
 use super::upload::Upload;
+use super::upstream::Connection;
 use super::worker::Worker;
 use crate::metrics::Failure;
 use crate::table::Backend;
@@ -35,7 +36,7 @@ pub(super) async fn deliver(
     exchange: &mut Exchange,
     pace: &Pace,
     mut request: Request<Upload>,
-    reroute: impl Fn(&Backend) -> Option<Arc<Backend>>,
+    reroute: impl Fn(&Backend, &Request<Upload>) -> Option<Arc<Backend>>,
 ) -> Result<(Response<Incoming>, Connection), Failure> {
     let has_body = request.body().is_some();
     let repeatable = !has_body && [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
@@ -48,12 +49,13 @@ pub(super) async fn deliver(
             None if connects == MAX_CONNECTS => return Err(Failure::Closed),
             None => {
                 connects += 1;
-                let connection = connect::open(&exchange.backend).await.map_err(|error| {
+                // Boxed: connecting is rare, and its state would make every request's larger.
+                let connection = Box::pin(connect::open(&exchange.backend)).await.map_err(|error| {
                     tracing::debug!(backend = %exchange.backend.id, %error, "connect failed");
                     Failure::Connect
                 })?;
-                if let Some(other) = reroute(&exchange.backend) {
-                    worker.pool.put(&exchange.backend, connection, std::time::Instant::now());
+                if let Some(other) = reroute(&exchange.backend, &request) {
+                    worker.pool.put(&exchange.backend, connection, Instant::now());
                     pooled = worker.pool.take(&other);
                     exchange.reroute(other);
                     continue;
@@ -64,16 +66,23 @@ pub(super) async fn deliver(
 
         let spare = (reused && repeatable).then(|| copy(&request));
         let timeout = &exchange.backend.timeout;
-        connection.heard.reset();
         pace.sent(has_body, timeout.idle, timeout.response);
-        let sent = connection.sender.try_send_request(request);
-        match until_missed(pace, sent).await {
-            Ok(Ok(response)) => return Ok((response, connection)),
-            Ok(Err(mut error)) => {
+        let outcome = {
+            let mut sent = pin!(connection.send(request));
+            poll_fn(|cx| match connection.poll_response(sent.as_mut(), cx) {
+                Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+                Poll::Pending if pace.missed() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            })
+            .await
+        };
+        match outcome {
+            Some(Ok(response)) => return Ok((response, connection)),
+            Some(Err(mut error)) => {
                 let failure = kind(error.error());
                 request = match (error.take_message(), spare) {
                     (Some(unsent), _) => unsent,
-                    (None, Some(spare)) if failure == Failure::Closed && !connection.heard.any() => spare,
+                    (None, Some(spare)) if failure == Failure::Closed && !connection.heard_any() => spare,
                     _ => {
                         tracing::debug!(backend = %exchange.backend.id, error = %error.error(), "no response");
                         return Err(failure);
@@ -81,23 +90,9 @@ pub(super) async fn deliver(
                 };
                 exchange.backend.metrics.resends.inc();
             }
-            Err(Missed) => return Err(Failure::Timeout),
+            None => return Err(Failure::Timeout),
         }
     }
-}
-
-/// The deadline of the pace was missed.
-struct Missed;
-
-/// Waits for `sent`, or for the connection to tell that the deadline has passed.
-async fn until_missed<F: Future>(pace: &Pace, sent: F) -> Result<F::Output, Missed> {
-    let mut sent = pin!(sent);
-    poll_fn(|cx| match sent.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Ok(output)),
-        Poll::Pending if pace.missed() => Poll::Ready(Err(Missed)),
-        Poll::Pending => Poll::Pending,
-    })
-    .await
 }
 
 /// A second head for a request without a body.

@@ -1,12 +1,16 @@
 //! What is counted when a request is over.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::StatusCode;
+use http_body::Frame;
+use hyper::body::Incoming;
 
 use super::access::Entry;
 use super::pace::Pace;
-use super::pool::Connection;
+use super::upstream::Connection;
 use super::worker::Worker;
 use crate::metrics::{Class, Failure};
 use crate::table::Backend;
@@ -19,7 +23,8 @@ pub(super) struct Exchange {
     pace: Arc<Pace>,
     began: u64,
     class: Class,
-    over: bool,
+    /// When the response was complete, on the clock of `pace`.
+    ended: Option<u64>,
     connection: Option<Connection>,
     entry: Option<Box<Entry>>,
 }
@@ -34,7 +39,7 @@ impl Exchange {
         entry: Option<Box<Entry>>,
     ) -> Self {
         backend.metrics.in_flight.inc();
-        Self { backend, worker, pace, began, class: Class::Canceled, over: false, connection: None, entry }
+        Self { backend, worker, pace, began, class: Class::Canceled, ended: None, connection: None, entry }
     }
 
     /// Moves the request to another backend, because the first one left the rotation before anything was sent.
@@ -53,6 +58,19 @@ impl Exchange {
         }
     }
 
+    /// The next frame of the response's body.
+    pub(super) fn poll_frame(
+        &mut self,
+        body: &mut Incoming,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.connection {
+            Some(connection) => connection.poll_frame(body, cx),
+            // Over: the connection went back to the pool with the last frame.
+            None => Poll::Ready(None),
+        }
+    }
+
     /// So many bytes of the response's body went by.
     pub(super) fn moved(&mut self, bytes: usize) {
         if let Some(entry) = &mut self.entry {
@@ -63,21 +81,21 @@ impl Exchange {
     /// The response is complete: its connection can serve another request, unless the request's body was not taken
     /// whole.
     pub(super) fn complete(&mut self) {
-        if std::mem::replace(&mut self.over, true) {
+        if self.ended.is_some() {
             return;
         }
-        self.pace.finished();
+        let now = self.pace.finished();
+        self.ended = Some(now);
         if let Some(connection) = self.connection.take()
             && !self.pace.uploading()
         {
-            let now = self.pace.instant(self.pace.now());
-            self.worker.pool.put(&self.backend, connection, now);
+            self.worker.pool.put(&self.backend, connection, self.pace.instant(now));
         }
     }
 
     /// The response's body broke off.
     pub(super) fn broken(&mut self) {
-        self.over = true;
+        self.ended = Some(self.pace.now());
         self.backend.metrics.failure(Failure::Body).inc();
     }
 }
@@ -86,9 +104,12 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         let metrics = &self.backend.metrics;
         metrics.in_flight.dec();
-        let class = if self.over { self.class } else { Class::Canceled };
+        let (class, ended) = match self.ended {
+            Some(ended) => (self.class, ended),
+            None => (Class::Canceled, self.pace.now()),
+        };
         metrics.class(class).inc();
-        let nanos = self.pace.now().saturating_sub(self.began);
+        let nanos = ended.saturating_sub(self.began);
         metrics.seconds.observe(nanos as f64 / 1e9);
         if let (Some(entry), Some(access)) = (self.entry.take(), &self.worker.access) {
             access.write(&entry, Some(&self.backend), class, nanos);

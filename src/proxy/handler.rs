@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 
 use super::access::Entry;
 use super::exchange::Exchange;
-use super::headers::{Sender, X_SERVED_BY, forward_request, forward_response};
+use super::headers::{Found, Sender, X_SERVED_BY, forward_request, forward_response, scan};
 use super::pace::Pace;
 use super::refusal::Refusal;
 use super::reply::Reply;
@@ -34,21 +34,21 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let began = client.pace.request();
     let (mut head, body) = request.into_parts();
     let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &head)));
-    let backend = match check(&mut head).and_then(|()| choose(&client.worker, &head)) {
-        Ok(backend) => backend,
+    let mut found = scan(&head.headers);
+    let chosen = check(&mut head, &mut found).and_then(|()| choose(&client.worker, &head.uri, found.host.as_ref()));
+    let (backend, generation) = match chosen {
+        Ok(chosen) => chosen,
         Err(refusal) => return refuse(&client, refusal, entry, began),
     };
 
     let mut exchange = Exchange::new(backend, client.worker.clone(), client.pace.clone(), began, entry);
     let version = head.version;
-    forward_request(&mut head.headers, version, &client.sender, client.worker.via);
-    if !head.headers.contains_key(HOST) {
+    forward_request(&mut head.headers, &found, version, &client.sender, client.worker.via);
+    if found.host.is_none() {
         head.headers.insert(HOST, exchange.backend.authority.clone());
     }
     head.version = Version::HTTP_11;
-    let generation = client.worker.table.load().generation;
-    let (uri, host) = (head.uri.clone(), head.headers.get(HOST).cloned());
-    let reroute = |backend: &Backend| rerouted(&client.worker, backend, generation, host.as_ref(), &uri);
+    let reroute = |backend: &Backend, request: &Request<Upload>| rerouted(&client.worker, backend, generation, request);
     let request = Request::from_parts(head, Upload::new(body, &client.pace));
     let delivered = attempt::deliver(&client.worker, &mut exchange, &client.pace, request, reroute).await;
 
@@ -73,30 +73,30 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
 }
 
 /// Refuses what has no one meaning, and turns an absolute-form target into `Host` and origin-form (RFC 9112, 3.2).
-fn check(head: &mut request::Parts) -> Result<(), Refusal> {
+fn check(head: &mut request::Parts, found: &mut Found) -> Result<(), Refusal> {
     if head.method == Method::CONNECT {
         return Err(Refusal::Method);
     }
-    let mut hosts = head.headers.get_all(HOST).iter();
-    let (first, second) = (hosts.next(), hosts.next());
-    if second.is_some() || (first.is_none() && head.version >= Version::HTTP_11) {
+    if found.hosts > 1 || (found.hosts == 0 && head.version >= Version::HTTP_11) {
         return Err(Refusal::Host);
     }
     if let Some(authority) = head.uri.authority() {
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Host)?;
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         head.uri = Uri::from(path);
-        head.headers.insert(HOST, host);
+        head.headers.insert(HOST, host.clone());
+        found.host = Some(host);
     }
     Ok(())
 }
 
-/// The backend for this request, by the table in force.
-fn choose(worker: &Worker, head: &request::Parts) -> Result<Arc<Backend>, Refusal> {
-    let host = head.headers.get(HOST).map_or(Ok(""), |host| host_of(host).ok_or(Refusal::Host))?;
+/// The backend for this request, and the generation of the table that chose it.
+fn choose(worker: &Worker, uri: &Uri, host: Option<&HeaderValue>) -> Result<(Arc<Backend>, u64), Refusal> {
+    let host = host.map_or(Ok(""), |host| host_of(host).ok_or(Refusal::Host))?;
     let table = worker.table.load();
-    let service = table.route(host, head.uri.path()).ok_or(Refusal::NoService)?;
-    split::choose(service).cloned().ok_or(Refusal::NoBackend)
+    let service = table.route(host, uri.path()).ok_or(Refusal::NoService)?;
+    let backend = split::choose(service).cloned().ok_or(Refusal::NoBackend)?;
+    Ok((backend, table.generation))
 }
 
 fn host_of(value: &HeaderValue) -> Option<&str> {
@@ -104,18 +104,13 @@ fn host_of(value: &HeaderValue) -> Option<&str> {
 }
 
 /// Another backend, if `backend` left the rotation since `generation`: zero new requests after an ejection.
-fn rerouted(
-    worker: &Worker,
-    backend: &Backend,
-    generation: u64,
-    host: Option<&HeaderValue>,
-    uri: &Uri,
-) -> Option<Arc<Backend>> {
+fn rerouted(worker: &Worker, backend: &Backend, generation: u64, request: &Request<Upload>) -> Option<Arc<Backend>> {
     let table = worker.table.load();
     if table.generation == generation {
         return None;
     }
-    let service = table.route(host.and_then(host_of).unwrap_or(""), uri.path())?;
+    let host = request.headers().get(HOST).and_then(host_of).unwrap_or("");
+    let service = table.route(host, request.uri().path())?;
     if service.routes_to(backend) {
         return None;
     }
@@ -124,10 +119,10 @@ fn rerouted(
 
 /// The answer when the backend of `exchange` failed.
 fn fail(client: &Client, mut exchange: Exchange, failure: Failure) -> Response<Reply> {
-    exchange.backend.metrics.failure(failure).inc();
     let refusal = if failure == Failure::Timeout && client.pace.starved() {
         Refusal::SlowClient
     } else {
+        exchange.backend.metrics.failure(failure).inc();
         Refusal::Backend(failure)
     };
     let response = refusal.response();

@@ -5,7 +5,8 @@
 //! 3. [`handler`]: a request is looked at, routed, and answered.
 //! 4. [`split`]: the track, then the backend in it, by [`balance`].
 //! 5. [`headers`]: what is taken off and put on, in both directions.
-//! 6. [`attempt`]: one try at a backend, over a connection of the [`pool`] or a fresh one from [`connect`].
+//! 6. [`attempt`]: one try at a backend, over a connection of the [`pool`] or a fresh one from [`connect`]; [`upstream`]
+//!    is that connection.
 //! 7. [`upload`] and [`reply`]: the two bodies, streamed.
 //! 8. [`exchange`]: what is counted when a request is over; [`access`]: what is written about it.
 //! 9. [`refusal`]: every answer that is the balancer's own.
@@ -29,6 +30,7 @@ mod refusal;
 mod reply;
 pub mod split;
 mod upload;
+mod upstream;
 mod worker;
 
 pub use access::AccessWriter;

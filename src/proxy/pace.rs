@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::net::stream::Witness;
 
+/// Writes of this many bytes and more may have waited for the client, and are worth a look at the clock.
+const MUCH: usize = 16 * 1024;
+
 /// What a connection is doing, which decides what a missed deadline means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -37,6 +40,7 @@ pub(super) struct Pace {
     phase: AtomicU8,
     deadline: AtomicU64,
     began: AtomicU64,
+    heard: AtomicU64,
     body_idle: AtomicU64,
     response_timeout: AtomicU64,
     missed: AtomicBool,
@@ -54,6 +58,7 @@ impl Pace {
             phase: AtomicU8::new(Phase::Idle as u8),
             deadline: AtomicU64::new(idle_timeout),
             began: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
             body_idle: AtomicU64::new(idle_timeout),
             response_timeout: AtomicU64::new(0),
             missed: AtomicBool::new(false),
@@ -89,7 +94,12 @@ impl Pace {
     pub(super) fn request(&self) -> u64 {
         let began = match self.phase() {
             Phase::Head => self.began.load(Relaxed),
-            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response => self.now(),
+            // Pipelined: it was read together with the one before it.
+            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response => {
+                let now = self.now();
+                self.heard.store(now, Relaxed);
+                now
+            }
         };
         self.missed.store(false, Relaxed);
         self.enter(Phase::Upload);
@@ -107,7 +117,7 @@ impl Pace {
         if has_body {
             self.set_deadline(self.now() + nanos(idle));
         } else {
-            self.uploaded();
+            self.wait();
         }
     }
 
@@ -130,21 +140,28 @@ impl Pace {
     pub(super) fn uploaded(&self) {
         self.uploading.store(false, Relaxed);
         if self.phase() == Phase::Upload {
-            self.enter(Phase::Waiting);
-            self.set_deadline(self.now() + self.response_timeout.load(Relaxed));
+            self.wait();
         }
     }
 
-    /// The response's head is here.
+    /// The response's head is waited for, from the moment at which the last byte came from the client.
+    fn wait(&self) {
+        self.enter(Phase::Waiting);
+        self.set_deadline(self.heard.load(Relaxed) + self.response_timeout.load(Relaxed));
+    }
+
+    /// The response's head is here, and is written next, which sets the deadline.
     pub(super) fn responded(&self, idle: Duration) {
         self.body_idle.store(nanos(idle), Relaxed);
         self.enter(Phase::Response);
-        self.set_deadline(self.now() + nanos(idle));
     }
 
-    /// The response's last byte has been handed over; the write that follows sets the idle deadline.
-    pub(super) fn finished(&self) {
+    /// The response's last byte has been handed over. Gives the time.
+    pub(super) fn finished(&self) -> u64 {
+        let now = self.now();
         self.enter(Phase::Idle);
+        self.set_deadline(now + self.idle_timeout);
+        now
     }
 
     /// Whether the deadline of this request was missed, as the connection told by [`Pace::miss`].
@@ -174,18 +191,24 @@ impl Witness for std::sync::Arc<Pace> {
             Phase::Idle => {
                 let now = self.now();
                 self.began.store(now, Relaxed);
+                self.heard.store(now, Relaxed);
                 self.enter(Phase::Head);
                 self.set_deadline(now + self.header_timeout);
             }
+            Phase::Head => self.heard.store(self.now(), Relaxed),
             Phase::Upload | Phase::Response if !self.missed() => {
-                self.set_deadline(self.now() + self.body_idle.load(Relaxed));
+                let now = self.now();
+                self.heard.store(now, Relaxed);
+                self.set_deadline(now + self.body_idle.load(Relaxed));
             }
-            Phase::Head | Phase::Waiting | Phase::Upload | Phase::Response => {}
+            Phase::Waiting | Phase::Upload | Phase::Response => {}
         }
     }
 
-    fn written(&self, _bytes: usize) {
+    fn written(&self, bytes: usize) {
         match self.phase() {
+            // The end of a response that was finished just now, unless there is much of it.
+            Phase::Idle if bytes < MUCH => {}
             Phase::Idle => self.set_deadline(self.now() + self.idle_timeout),
             Phase::Response => self.set_deadline(self.now() + self.body_idle.load(Relaxed)),
             Phase::Head | Phase::Upload | Phase::Waiting => {}
@@ -245,17 +268,17 @@ mod tests {
         pace.request();
         pace.sent(true, Duration::from_secs(60), Duration::from_secs(5));
         pace.responded(Duration::from_secs(60));
+        pace.written(1);
         pace.uploaded();
         assert!(pace.phase() == Phase::Response && pace.deadline() > 50 * SECOND);
     }
 
     #[test]
-    fn the_write_after_a_response_starts_the_idle_timeout() {
+    fn the_end_of_a_response_starts_the_idle_timeout() {
         let pace = pace();
         pace.request();
         pace.responded(Duration::from_secs(1));
         pace.finished();
-        pace.written(1);
         assert!(pace.phase() == Phase::Idle && pace.deadline() > 59 * SECOND);
     }
 }

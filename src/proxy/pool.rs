@@ -1,45 +1,11 @@
 //! Idle connections to backends, kept by each worker for itself.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1::SendRequest;
-
-use super::upload::Upload;
-use crate::net::stream::Witness;
+use super::upstream::Connection;
 use crate::table::{Backend, BackendKey};
-
-/// A connection to a backend that is ready for a request, or on its way to be.
-pub(super) struct Connection {
-    pub(super) sender: SendRequest<Upload>,
-    pub(super) heard: Arc<Heard>,
-    pub(super) opened: Instant,
-}
-
-/// Whether a backend has sent a byte since the last request went out.
-#[derive(Debug, Default)]
-pub(super) struct Heard(AtomicBool);
-
-impl Heard {
-    pub(super) fn reset(&self) {
-        self.0.store(false, Relaxed);
-    }
-
-    pub(super) fn any(&self) -> bool {
-        self.0.load(Relaxed)
-    }
-}
-
-impl Witness for Arc<Heard> {
-    fn read(&self, _bytes: usize) {
-        self.0.store(true, Relaxed);
-    }
-
-    fn written(&self, _bytes: usize) {}
-}
 
 /// The idle connections of one worker. The lock is never contended: only the worker's own thread takes it, and never
 /// across an `.await`; it is there because tasks must be `Send`.
@@ -54,23 +20,24 @@ struct Idle {
 }
 
 impl Pool {
-    /// The connection to `backend` that was used last and is still open and young enough.
+    /// The connection to `backend` that was used last and is not known to be closed. Whether it was closed meanwhile
+    /// shows when it is used, before anything is written.
     pub(super) fn take(&self, backend: &Backend) -> Option<Connection> {
         let mut pool = self.lock();
         let idle = pool.get_mut(&backend.key)?;
         while let Some((connection, _)) = idle.connections.pop() {
-            if connection.sender.is_ready() {
+            if connection.is_ready() {
                 return Some(connection);
             }
         }
         None
     }
 
-    /// Keeps a connection whose last exchange is over, at the time `now`. It is closed instead when it is too old, the
-    /// backend has closed it, or enough are idle.
+    /// Keeps a connection whose last exchange ended at `now`. It is closed instead when it is too old, can't be used
+    /// again, or enough are idle.
     pub(super) fn put(&self, backend: &Backend, connection: Connection, now: Instant) {
         let limits = &backend.pool;
-        if connection.sender.is_closed() || now.duration_since(connection.opened) >= limits.max_age {
+        if connection.is_closed() || now.saturating_duration_since(connection.opened) >= limits.max_age {
             return;
         }
         let mut pool = self.lock();
@@ -85,8 +52,9 @@ impl Pool {
     pub(super) fn sweep(&self, now: Instant) {
         self.lock().retain(|_, idle| {
             let timeout = idle.timeout;
-            idle.connections
-                .retain(|(connection, since)| !connection.sender.is_closed() && now.duration_since(*since) < timeout);
+            idle.connections.retain_mut(|(connection, since)| {
+                now.saturating_duration_since(*since) < timeout && connection.check()
+            });
             !idle.connections.is_empty()
         });
     }

@@ -37,7 +37,7 @@ impl Body for Reply {
         match &mut *self {
             Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Self::Backend { body, exchange } => {
-                let polled = Pin::new(&mut *body).poll_frame(cx);
+                let polled = exchange.poll_frame(body, cx);
                 match &polled {
                     Poll::Ready(Some(Ok(frame))) => {
                         exchange.moved(frame.data_ref().map_or(0, Bytes::len));

@@ -8,14 +8,29 @@ pub fn host_name(authority: &str) -> Option<&str> {
         Some(rest) => {
             let (literal, after) = rest.split_once(']')?;
             literal.parse::<std::net::Ipv6Addr>().ok()?;
-            (literal, after.strip_prefix(':').or(if after.is_empty() { Some("") } else { None })?)
+            (literal, if after.is_empty() { "" } else { after.strip_prefix(':')? })
         }
-        None => authority.split_once(':').unwrap_or((authority, "")),
+        None => match authority.bytes().position(|b| b == b':') {
+            Some(colon) => (&authority[..colon], &authority[colon + 1..]),
+            None => (authority, ""),
+        },
     };
-    let name = host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:!$&'()*+,;=%".contains(&b));
+    let name = host.bytes().all(|b| NAME[usize::from(b)]);
     let port = port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit());
     (!host.is_empty() && host.len() <= 255 && name && port).then_some(host)
 }
+
+/// The bytes of a name or a literal (RFC 3986, 3.2.2).
+static NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let allowed = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:!$&'()*+,;=%";
+    let mut index = 0;
+    while index < allowed.len() {
+        table[allowed[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {

@@ -1,23 +1,31 @@
 //! Fields that belong to one connection and must not cross a proxy (RFC 9110, 7.6.1).
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{FORWARDED, KEEP_ALIVE, PROXY_CONNECTION, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REAL_IP};
 
-/// What one pass over the fields of a message found, so that only what is there has to be removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+/// What one pass over the fields of a message found, so that only what is there has to be looked up again.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The first `Host`.
+    pub host: Option<HeaderValue>,
+    pub hosts: usize,
     pub(super) connection: bool,
     pub(super) hop_by_hop: bool,
     pub(super) te: bool,
     pub(super) forwarded: bool,
 }
 
-pub(super) fn scan(headers: &HeaderMap) -> Found {
+/// Looks through the fields of a message once.
+pub fn scan(headers: &HeaderMap) -> Found {
     let mut found = Found::default();
-    for name in headers.keys() {
+    for (name, value) in headers {
         match name.as_str() {
+            "host" => {
+                found.hosts += 1;
+                found.host.get_or_insert_with(|| value.clone());
+            }
             "connection" => found.connection = true,
             "te" => found.te = true,
             "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" => found.hop_by_hop = true,
@@ -33,16 +41,9 @@ pub(super) fn scan(headers: &HeaderMap) -> Found {
 /// Removes every hop-by-hop field, those that `Connection` names included. `Trailer` stays: it describes the message.
 ///
 /// A name in `Connection` can't remove what frames or routes the message or says where it came from.
-pub(super) fn strip(headers: &mut HeaderMap, found: Found) {
+pub(super) fn strip(headers: &mut HeaderMap, found: &Found) {
     if found.connection {
-        let named: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|b| *b == b','))
-            .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
-            .filter(|name| !protected(name))
-            .collect();
-        for name in named {
+        for name in named(headers) {
             headers.remove(name);
         }
         headers.remove(CONNECTION);
@@ -55,6 +56,18 @@ pub(super) fn strip(headers: &mut HeaderMap, found: Found) {
             headers.remove(name);
         }
     }
+}
+
+/// The fields that `Connection` names, but for those of its own protocol, which have no field or are stripped anyway.
+fn named(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(CONNECTION).iter();
+    let options = values.flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    options
+        .map(<[u8]>::trim_ascii)
+        .filter(|option| !option.eq_ignore_ascii_case(b"keep-alive") && !option.eq_ignore_ascii_case(b"close"))
+        .filter_map(|option| HeaderName::from_bytes(option).ok())
+        .filter(|name| !protected(name))
+        .collect()
 }
 
 fn protected(name: &HeaderName) -> bool {

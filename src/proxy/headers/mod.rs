@@ -4,6 +4,7 @@ mod hop;
 mod request;
 mod response;
 
+pub use hop::{Found, scan};
 pub use request::{Sender, forward_request};
 pub use response::forward_response;
 

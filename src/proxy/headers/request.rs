@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use http::header::{CONNECTION, HOST, TE, VIA};
+use http::header::{CONNECTION, TE, VIA};
 use http::{HeaderMap, HeaderValue, Version};
 use ipnet::IpNet;
 
-use super::hop;
+use super::hop::{self, Found};
 use super::{FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REAL_IP};
 
 /// Who sent the requests of a connection, worked out once for all of them.
@@ -26,13 +26,13 @@ impl Sender {
     }
 }
 
-/// Takes hop-by-hop fields off a request and puts on where it came from; `version` is the version it came with.
+/// Takes hop-by-hop fields off a request and puts on where it came from. `found` is what [`scan`](super::scan) found in
+/// `headers`, `version` the version that the request came with.
 ///
 /// `Host` stays as it is. `X-Forwarded-For`, `-Proto`, `-Host`, `X-Real-IP` and `Forwarded` of a sender that is not
 /// trusted are dropped; those of a trusted one are kept, and its address is added to `X-Forwarded-For`. `TE: trailers`
 /// is renewed for the next hop (RFC 9110, 10.1.4).
-pub fn forward_request(headers: &mut HeaderMap, version: Version, sender: &Sender, via: bool) {
-    let found = hop::scan(headers);
+pub fn forward_request(headers: &mut HeaderMap, found: &Found, version: Version, sender: &Sender, via: bool) {
     let trailers = found.te && accepts_trailers(headers);
     hop::strip(headers, found);
     if trailers {
@@ -45,20 +45,17 @@ pub fn forward_request(headers: &mut HeaderMap, version: Version, sender: &Sende
             headers.remove(name);
         }
     }
-    let kept = found.forwarded && sender.trusted;
-    if kept && headers.contains_key(X_FORWARDED_FOR) {
-        let chain = appended(headers, &sender.address);
-        headers.insert(X_FORWARDED_FOR, chain);
-    } else {
-        headers.insert(X_FORWARDED_FOR, sender.address.clone());
-    }
-    if !(kept && headers.contains_key(X_FORWARDED_PROTO)) {
+    let kept = |headers: &HeaderMap, name| found.forwarded && sender.trusted && headers.contains_key(name);
+    let chain =
+        if kept(headers, X_FORWARDED_FOR) { appended(headers, &sender.address) } else { sender.address.clone() };
+    headers.insert(X_FORWARDED_FOR, chain);
+    if !kept(headers, X_FORWARDED_PROTO) {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
     }
-    if !(kept && headers.contains_key(X_FORWARDED_HOST))
-        && let Some(host) = headers.get(HOST).cloned()
+    if let Some(host) = &found.host
+        && !kept(headers, X_FORWARDED_HOST)
     {
-        headers.insert(X_FORWARDED_HOST, host);
+        headers.insert(X_FORWARDED_HOST, host.clone());
     }
     if via {
         headers.append(VIA, via_value(version));
@@ -100,7 +97,8 @@ mod tests {
             headers.append(*name, HeaderValue::from_static(value));
         }
         let sender = Sender::new([10, 1, 2, 3].into(), &[trusted.parse().unwrap()]);
-        forward_request(&mut headers, Version::HTTP_11, &sender, true);
+        let found = hop::scan(&headers);
+        forward_request(&mut headers, &found, Version::HTTP_11, &sender, true);
         headers
     }
 

@@ -9,7 +9,7 @@ use super::request::via_value;
 /// Takes hop-by-hop fields off a response and adds `Via`; `version` is the version it came with.
 pub fn forward_response(headers: &mut HeaderMap, version: Version, via: bool) {
     let found = hop::scan(headers);
-    hop::strip(headers, found);
+    hop::strip(headers, &found);
     if via {
         headers.append(VIA, via_value(version));
     }

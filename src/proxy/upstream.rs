@@ -1,0 +1,185 @@
+//! One connection to a backend, driven by the request that uses it.
+//!
+//! hyper splits a client connection into a handle and a driver, which is meant to be spawned. A task of its own would
+//! be woken, and would wake the client's task, several times for each request; here the client's task polls the driver
+//! itself, which saves about a third of the program's own work on a small request. What hyper's two halves say to each
+//! other inside one poll must then wake nobody: see [`Nudge`].
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::upload::Upload;
+use crate::metrics::Open;
+use crate::net::stream::{Stream, Witness};
+
+type Driver = http1::Connection<TokioIo<Stream<Arc<Heard>>>, Upload>;
+
+/// What an exchange over a [`Connection`] ends with before there is a response.
+pub(super) type Unanswered = TrySendError<Request<Upload>>;
+
+/// An HTTP/1.1 connection to a backend. Dropped, it closes the socket at once, whatever is under way.
+pub(super) struct Connection {
+    sender: SendRequest<Upload>,
+    /// `None` when it has ended.
+    driver: Option<Pin<Box<Driver>>>,
+    nudge: Arc<Nudge>,
+    waker: Waker,
+    heard: Arc<Heard>,
+    pub(super) opened: Instant,
+    _open: Open,
+}
+
+impl Connection {
+    /// # Errors
+    /// hyper's, which are not expected for HTTP/1.1: nothing is sent yet.
+    pub(super) async fn new(tcp: TcpStream, max_buffer: usize, open: Open) -> hyper::Result<Self> {
+        let heard = Arc::new(Heard::default());
+        let io = TokioIo::new(Stream::new(tcp, heard.clone()));
+        let (sender, driver) = http1::Builder::new().max_buf_size(max_buffer).handshake(io).await?;
+        let nudge = Arc::new(Nudge::default());
+        let waker = Waker::from(nudge.clone());
+        let driver = Some(Box::pin(driver));
+        Ok(Self { sender, driver, nudge, waker, heard, opened: Instant::now(), _open: open })
+    }
+
+    /// Whether an idle connection can take a request, as far as is known.
+    pub(super) fn is_ready(&self) -> bool {
+        self.driver.is_some() && self.sender.is_ready()
+    }
+
+    /// As [`Connection::is_ready`], after a look at whether the backend has closed it.
+    pub(super) fn check(&mut self) -> bool {
+        self.drive(Waker::noop());
+        self.is_ready()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.driver.is_none() || self.sender.is_closed()
+    }
+
+    /// Whether the backend has sent a byte since the last request began.
+    pub(super) fn heard_any(&self) -> bool {
+        self.heard.0.load(Relaxed)
+    }
+
+    /// Begins an exchange. The future that [`Connection::poll_response`] takes has to be polled until it is ready, or
+    /// the connection be dropped.
+    pub(super) fn send(
+        &mut self,
+        request: Request<Upload>,
+    ) -> impl Future<Output = Result<Response<Incoming>, Unanswered>> + use<> {
+        self.heard.0.store(false, Relaxed);
+        let _hold = self.nudge.hold();
+        self.sender.try_send_request(request)
+    }
+
+    /// Moves the exchange on: ready with the response's head.
+    pub(super) fn poll_response<F: Future>(&mut self, sent: Pin<&mut F>, cx: &Context<'_>) -> Poll<F::Output> {
+        self.drive(cx.waker());
+        let polled = sent.poll(&mut Context::from_waker(Waker::noop()));
+        wake_if_out_of_budget(&polled, cx);
+        polled
+    }
+
+    /// Moves the exchange on: ready with the next frame of the response's body.
+    pub(super) fn poll_frame(
+        &mut self,
+        body: &mut Incoming,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut quiet = Context::from_waker(Waker::noop());
+        let hold = self.nudge.hold();
+        let ready = Pin::new(&mut *body).poll_frame(&mut quiet);
+        drop(hold);
+        if ready.is_ready() {
+            return ready;
+        }
+        self.drive(cx.waker());
+        let polled = Pin::new(body).poll_frame(&mut quiet);
+        wake_if_out_of_budget(&polled, cx);
+        polled
+    }
+
+    /// Polls the driver for the task of `owner`. What the driver wakes meanwhile is passed on: it asks to be polled again.
+    fn drive(&mut self, owner: &Waker) {
+        let Some(driver) = &mut self.driver else { return };
+        self.nudge.owner.register(owner);
+        let ended = driver.as_mut().poll(&mut Context::from_waker(&self.waker));
+        if let Poll::Ready(ended) = ended {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "backend connection ended");
+            }
+            self.driver = None;
+        }
+    }
+}
+
+/// A task that has used up its budget of I/O is told "pending" without being ready to be woken by anything but the
+/// waker that was given, which here was a silent one.
+fn wake_if_out_of_budget<T>(polled: &Poll<T>, cx: &Context<'_>) {
+    if polled.is_pending() && !tokio::task::coop::has_budget_remaining() {
+        cx.waker().wake_by_ref();
+    }
+}
+
+/// The driver's waker: passes a wake-up on to the task that uses the connection now, but keeps still while that task
+/// itself says something to the driver, because it polls the driver next anyway.
+#[derive(Debug, Default)]
+struct Nudge {
+    owner: AtomicWaker,
+    held: AtomicBool,
+}
+
+impl Nudge {
+    fn hold(self: &Arc<Self>) -> Hold {
+        self.held.store(true, Relaxed);
+        Hold(self.clone())
+    }
+}
+
+impl Wake for Nudge {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.held.load(Relaxed) {
+            self.owner.wake();
+        }
+    }
+}
+
+struct Hold(Arc<Nudge>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.held.store(false, Relaxed);
+    }
+}
+
+/// Whether a backend has sent a byte since the last request began.
+#[derive(Debug, Default)]
+struct Heard(AtomicBool);
+
+impl Witness for Arc<Heard> {
+    fn read(&self, _bytes: usize) {
+        self.0.store(true, Relaxed);
+    }
+
+    fn written(&self, _bytes: usize) {}
+}
