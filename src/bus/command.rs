@@ -41,7 +41,7 @@ pub(super) enum Action {
     Clear,
 }
 
-/// A handle and the end that [`super::memory`] or [`super::redis`] takes.
+/// A handle and the end that [`super::memory()`] or [`super::redis()`] takes.
 pub fn channel() -> (BusHandle, Commands) {
     let (sender, receiver) = mpsc::channel(QUEUE);
     (BusHandle { sender }, Commands { receiver })

@@ -2,7 +2,7 @@
 //!
 //! - `command`: how the rest of the process raises and clears alerts here.
 //! - `parse`: what the value of a key means. `alerts`: what stands, pure. `desk`: its only owner.
-//! - [`memory`]: the embedded store.
+//! - [`mod@memory`]: the embedded store.
 //! - `watch`: the store in Redis, with `connect`, `store`, `sentinel`, `backoff`, and `compat` for old keys. Nothing
 //!   outside these knows the redis crate.
 //!

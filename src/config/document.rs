@@ -32,8 +32,8 @@ impl Document {
             origin: file.to_owned(),
             key: String::new(),
             value: None,
-            why: format!("is not valid TOML: {}", error.kind),
-            remedy: "correct the syntax at the place shown".into(),
+            why: format!("not valid TOML: {}", syntax(text).unwrap_or_else(|| error.kind.to_string())),
+            remedy: "correct the syntax there".into(),
         })?;
         Ok(Self { file: file.to_owned(), figment, value })
     }
@@ -99,6 +99,15 @@ impl Document {
             _ => None,
         }
     }
+}
+
+/// Where and why `text` is no TOML, in one line: figment passes on only a drawing of it.
+fn syntax(text: &str) -> Option<String> {
+    let error = text.parse::<toml::Table>().err()?;
+    let before = text.get(..error.span()?.start)?;
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    Some(format!("line {line}, column {column}: {}", error.message().trim_end().replace('\n', ", ")))
 }
 
 /// Turns figment's path into a key; only the value tells an index from a field.

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, said so that its author can mend it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::key::Key;
 
@@ -17,29 +17,27 @@ pub struct Problem {
     pub remedy: String,
 }
 
+/// One line: `FILE: key.path: `value`: why; remedy`. Control characters in it are escaped.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.origin)?;
-        if !self.key.is_empty() {
-            write!(f, ": {}", self.key)?;
-        }
-        if let Some(value) = &self.value {
-            write!(f, "\n  value:  `{value}`")?;
-        }
-        write!(f, "\n  why:    {}", self.why.trim_end().replace('\n', "\n          "))?;
-        write!(f, "\n  remedy: {}", self.remedy)
+        let Self { origin, key, value, why, remedy } = self;
+        let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
+        let value = value.as_ref().map_or_else(String::new, |value| format!("`{value}`: "));
+        let line = format!("{origin}: {key}{value}{why}; {remedy}");
+        line.chars()
+            .try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) })
     }
 }
 
-/// Every mistake of a configuration, never empty.
+/// Every mistake of a configuration, never empty. Reads as one line for each.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", blocks(.problems))]
+#[error("{}", lines(.problems))]
 pub struct ConfigError {
     pub problems: Vec<Problem>,
 }
 
-fn blocks(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Gathers mistakes while the resolution goes on.

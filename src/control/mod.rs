@@ -12,6 +12,8 @@ mod build;
 mod controller;
 mod fleet;
 mod gate;
+#[cfg(test)]
+mod specimen;
 mod status;
 
 pub use controller::{Addresses, Controller, Inputs};

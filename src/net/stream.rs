@@ -14,12 +14,20 @@ const JOIN: usize = 8 * 1024;
 pub trait Witness {
     fn read(&self, bytes: usize);
     fn written(&self, bytes: usize);
+
+    /// Whether the other side was promised more than it got. Asked once, when the stream is dropped.
+    fn owes(&self) -> bool {
+        false
+    }
 }
 
 /// A TCP stream whose vectored writes are joined into one plain write while they are small (see `JOIN`), and passed on
 /// as they are above that, so that large bodies are not copied.
+///
+/// Dropped while the witness owes something, it resets the connection: where the end of the connection is what ends a
+/// message, a plain close would make the part look like the whole.
 #[derive(Debug)]
-pub struct Stream<W> {
+pub struct Stream<W: Witness> {
     tcp: TcpStream,
     witness: W,
 }
@@ -31,6 +39,16 @@ impl<W: Witness> Stream<W> {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         Self { tcp, witness }
+    }
+}
+
+impl<W: Witness> Drop for Stream<W> {
+    fn drop(&mut self) {
+        if self.witness.owes()
+            && let Err(error) = self.tcp.set_zero_linger()
+        {
+            tracing::debug!(%error, "the connection is closed, not reset");
+        }
     }
 }
 

@@ -214,6 +214,11 @@ impl Witness for std::sync::Arc<Pace> {
             Phase::Head | Phase::Upload | Phase::Waiting => {}
         }
     }
+
+    /// A response has begun and not been handed over to its end: it broke off, stood still, or was cut by a stop.
+    fn owes(&self) -> bool {
+        self.phase() == Phase::Response
+    }
 }
 
 fn nanos(duration: Duration) -> u64 {

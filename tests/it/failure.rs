@@ -121,11 +121,15 @@ fn a_body_that_breaks_off_never_looks_complete() {
 #[test]
 fn a_client_of_http_1_0_sees_a_broken_body_as_well() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
-    let (_backend, coalmine) = answering("/x", Script::new().send(chunked).wait(Duration::from_millis(50)).close());
-    let mut connection = coalmine.connect();
-    connection.send("GET /x HTTP/1.0\r\nHost: test\r\n\r\n");
-    // Without a length or chunks, only a reset tells it.
-    assert!(connection.receive_to_end().is_err());
+    let broken = Script::new().send(chunked).wait(Duration::from_millis(50)).close();
+    let standing_still = Script::new().send(chunked).await_end();
+    for script in [broken, standing_still] {
+        let (_backend, coalmine) = answering("/x", script);
+        let mut connection = coalmine.connect();
+        connection.send("GET /x HTTP/1.0\r\nHost: test\r\n\r\n");
+        // Without a length or chunks, only a reset tells it.
+        assert!(connection.receive_to_end().is_err());
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::{SERVICE, problems};
+use crate::config::parse;
 
 /// Text before a valid service, the key that is refused, and words of the remedy.
 const TABLES: &[(&str, &str, &str)] = &[
@@ -235,11 +236,26 @@ fn all_mistakes_are_told_at_once_each_with_its_place_value_and_remedy() {
 }
 
 #[test]
-fn a_problem_reads_as_one_block() {
+fn a_problem_reads_as_one_line() {
     let text = SERVICE.replace("stable.backends", "stable.weight = 1001\nstable.backends");
     assert_eq!(
         problems(&text)[0].to_string(),
-        "configuration: service[0].stable.weight\n  value:  `1001`\n  why:    outside 0 to 1000\n  \
-         remedy: write a whole number from 0 to 1000"
+        "configuration: service[0].stable.weight: `1001`: outside 0 to 1000; write a whole number from 0 to 1000"
     );
+    let text = SERVICE.replace("\"web\"", "\"\"\"a\\u001b\nb\"\"\"");
+    assert!(problems(&text)[0].to_string().starts_with("configuration: service[0].name: `a\\u{1b}\\nb`: "));
+}
+
+#[test]
+fn all_problems_read_as_a_line_each() {
+    let error = parse("colour = 'red'\n[listen]\ndrain = 'soon'\n").unwrap_err();
+    let text = error.to_string();
+    assert_eq!((error.problems.len(), text.lines().count()), (3, 3), "{text}");
+    assert!(text.lines().all(|line| line.starts_with("configuration: ")), "{text}");
+}
+
+#[test]
+fn a_syntax_error_is_one_line_with_its_place() {
+    let text = parse("[log]\nlevel = 'x\n").unwrap_err().to_string();
+    assert!(text.starts_with("configuration: not valid TOML: line 2, column 11: ") && !text.contains('\n'), "{text}");
 }

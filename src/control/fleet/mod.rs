@@ -157,3 +157,6 @@ impl Change {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,3 +117,6 @@ impl Builder {
         Routed { split, balance: service.spec.balance, stable, canary, positions }
     }
 }
+
+#[cfg(test)]
+mod tests;

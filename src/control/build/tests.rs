@@ -1,0 +1,157 @@
+use super::*;
+use crate::control::specimen::{RISE, alert, endpoint, healthy, probe, service};
+use crate::metrics::Metrics;
+use crate::proxy::split;
+
+const BOTH: [(u16, &[&str]); 2] = [(2, &["a", "b"]), (1, &["c"])];
+
+fn builder(fleet: &Fleet) -> Builder {
+    Builder::new(fleet, Metrics::new().data, |_| Arc::from([SocketAddr::from(([10, 0, 0, 1], 80))]))
+}
+
+fn only(fleet: &Fleet) -> Routed {
+    builder(fleet).table().services[0].as_ref().clone()
+}
+
+/// The backends that the next `count` requests go to.
+fn served(routed: &Routed, count: usize) -> Vec<String> {
+    (0..count).map(|_| split::choose(routed).unwrap().id.to_string()).collect()
+}
+
+/// Who serves nine requests in a row, in order, each named once.
+fn servers(routed: &Routed) -> String {
+    let mut names = served(routed, 9);
+    names.sort();
+    names.dedup();
+    names.concat()
+}
+
+#[test]
+fn the_split_is_over_members_that_are_up() {
+    let [stable, canary] = BOTH;
+    let mut fleet = healthy(stable, canary);
+    assert_eq!(servers(&only(&fleet)), "abc");
+    probe(&mut fleet, Track::Stable, "a", false);
+    let routed = only(&fleet);
+    assert_eq!(routed.split, Split::Both(Schedule::new(&[2, 1]).unwrap()));
+    assert_eq!(served(&routed, 6), ["b", "c", "b", "b", "c", "b"]);
+}
+
+#[test]
+fn a_canary_that_is_not_admitted_gets_nothing() {
+    let [stable, canary] = BOTH;
+    let mut fleet = Fleet::new(&[service(stable, canary)], std::time::SystemTime::now());
+    assert_eq!(servers(&only(&fleet)), "ab");
+    probe(&mut fleet, Track::Canary, "c", true);
+    assert_eq!(servers(&only(&fleet)), "ab", "it is up, but its alert is unread");
+}
+
+#[test]
+fn an_admitted_canary_takes_all_when_nothing_is_up_in_stable() {
+    let [stable, canary] = BOTH;
+    let mut fleet = healthy(stable, canary);
+    probe(&mut fleet, Track::Stable, "a", false);
+    probe(&mut fleet, Track::Stable, "b", false);
+    let routed = only(&fleet);
+    assert_eq!((&routed.split, servers(&routed).as_str()), (&Split::Only(Track::Canary), "c"));
+}
+
+#[test]
+fn stable_fails_open_and_the_canary_never_does_when_nothing_is_up() {
+    let [stable, canary] = BOTH;
+    let mut fleet = healthy(stable, canary);
+    for (track, name) in [(Track::Stable, "a"), (Track::Stable, "b"), (Track::Canary, "c")] {
+        probe(&mut fleet, track, name, false);
+    }
+    let routed = only(&fleet);
+    assert_eq!((&routed.split, servers(&routed).as_str()), (&Split::Only(Track::Stable), "ab"));
+    assert!(routed.canary.is_empty());
+
+    let mut alerted = healthy(stable, canary);
+    probe(&mut alerted, Track::Stable, "a", false);
+    probe(&mut alerted, Track::Stable, "b", false);
+    alert(&mut alerted, true);
+    assert_eq!(servers(&only(&alerted)), "ab", "a canary that is up but ejected does not take over");
+}
+
+#[test]
+fn a_weight_of_zero_is_no_traffic() {
+    let (_, backends) = BOTH[0];
+    assert_eq!(servers(&only(&healthy((2, backends), (0, &["c"])))), "ab");
+    assert_eq!(servers(&only(&healthy((0, backends), (1, &["c"])))), "c");
+    let mut fleet = healthy((2, backends), (0, &["c"]));
+    probe(&mut fleet, Track::Stable, "a", false);
+    probe(&mut fleet, Track::Stable, "b", false);
+    assert_eq!(servers(&only(&fleet)), "ab", "stable fails open rather than going to a canary without weight");
+    let mut fleet = healthy((0, backends), (1, &["c"]));
+    alert(&mut fleet, true);
+    assert_eq!(servers(&only(&fleet)), "ab", "stable without weight still serves for an ejected canary");
+}
+
+#[test]
+fn every_window_is_two_to_one_across_swaps_an_ejection_and_a_re_admission() {
+    let [stable, canary] = BOTH;
+    let mut fleet = healthy(stable, canary);
+    let mut builder = builder(&fleet);
+    let mut tickets = served(&builder.table().services[0], 4);
+    for swap in 0..5 {
+        probe(&mut fleet, Track::Stable, "a", swap % 2 == 1);
+        builder.reroute(0, &fleet.services[0]);
+        tickets.extend(served(&builder.table().services[0], 4));
+    }
+
+    alert(&mut fleet, true);
+    builder.reroute(0, &fleet.services[0]);
+    assert!(!servers(&builder.table().services[0]).contains('c'));
+    alert(&mut fleet, false);
+    for _ in 0..RISE {
+        probe(&mut fleet, Track::Canary, "c", true);
+    }
+    builder.reroute(0, &fleet.services[0]);
+    tickets.extend(served(&builder.table().services[0], 7));
+
+    for window in tickets.windows(3) {
+        assert_eq!(window.iter().filter(|id| *id == "c").count(), 1, "{tickets:?}");
+    }
+}
+
+#[test]
+fn the_turns_within_a_track_go_on_after_a_swap() {
+    let fleet = healthy((1, &["a", "b", "c"]), (0, &[]));
+    let mut builder = builder(&fleet);
+    let mut turns = served(&builder.table().services[0], 2);
+    builder.reroute(0, &fleet.services[0]);
+    turns.extend(served(&builder.table().services[0], 2));
+    assert_eq!(turns.concat(), "abca");
+}
+
+#[test]
+fn a_table_that_was_handed_out_does_not_change() {
+    let [stable, canary] = BOTH;
+    let mut fleet = healthy(stable, canary);
+    let mut builder = builder(&fleet);
+    let before = builder.table();
+    alert(&mut fleet, true);
+    builder.reroute(0, &fleet.services[0]);
+    assert!(matches!(before.services[0].split, Split::Both(_)));
+    assert_eq!(builder.table().services[0].split, Split::Only(Track::Stable));
+}
+
+#[test]
+fn new_addresses_come_with_a_new_key_and_leave_the_others_alone() {
+    let [stable, canary] = BOTH;
+    let fleet = healthy(stable, canary);
+    let mut builder = builder(&fleet);
+    let before = builder.table().services[0].clone();
+    let moved: Arc<[SocketAddr]> = Arc::from([SocketAddr::from(([10, 0, 0, 2], 80))]);
+
+    assert!(!builder.readdress(&fleet, &endpoint("nobody"), &moved));
+    assert!(builder.readdress(&fleet, &endpoint("a"), &moved));
+    let after = builder.table().services[0].clone();
+    let [old, new] = [&before, &after].map(|routed| routed.stable.members().to_vec());
+    assert!(new[0].key != old[0].key && new[0].addresses == moved, "{new:?}");
+    assert!(new.iter().chain(after.canary.members()).all(|member| member.key != old[0].key));
+    assert!(Arc::ptr_eq(&new[1], &old[1]));
+    assert!(!after.routes_to(&old[0]) && after.routes_to(&new[0]) && after.routes_to(&old[1]));
+    assert!(Arc::ptr_eq(&after.positions, &before.positions));
+}

@@ -1,0 +1,91 @@
+use super::*;
+use crate::control::specimen::{RISE, alert, healthy, probe, service};
+use crate::model::Reason;
+
+const STABLE: (u16, &[&str]) = (2, &["a", "b"]);
+const CANARY: (u16, &[&str]) = (1, &["c", "d"]);
+
+fn rotation(fleet: &Fleet) -> Vec<&str> {
+    let members = fleet.services[0].members.iter();
+    members.filter(|member| member.in_rotation()).map(|member| member.target.backend.as_str()).collect()
+}
+
+#[test]
+fn stable_starts_in_rotation_and_a_canary_has_to_pass_first() {
+    let mut fleet = Fleet::new(&[service(STABLE, CANARY)], SystemTime::UNIX_EPOCH);
+    assert_eq!(rotation(&fleet), ["a", "b"]);
+    let first = probe(&mut fleet, Track::Canary, "d", true).unwrap();
+    assert!(first.routing && first.visible && first.turn == Some(Turn::Reasons), "{first:?}");
+    assert_eq!(rotation(&fleet), ["a", "b", "d"]);
+    assert!(!fleet.services[0].admitted(), "its alert is unread");
+    let read = alert(&mut fleet, false).unwrap();
+    assert_eq!((read.turn, read.routing), (Some(Turn::Admitted), true));
+}
+
+#[test]
+fn only_a_change_of_rotation_or_of_the_gate_routes_anew() {
+    let mut fleet = healthy(STABLE, CANARY);
+    let again = probe(&mut fleet, Track::Stable, "a", true).unwrap();
+    assert_eq!(again, Change::default());
+    let down = probe(&mut fleet, Track::Stable, "b", false).unwrap();
+    assert_eq!((down.member, down.routing, down.turn), (Some(1), true, None));
+    assert_eq!(rotation(&fleet), ["a", "c", "d"]);
+    let read_again = alert(&mut fleet, false).unwrap();
+    assert_eq!((read_again.routing, read_again.turn), (false, None));
+}
+
+#[test]
+fn the_first_probe_of_stable_changes_what_is_shown_but_not_what_is_routed() {
+    let mut fleet = Fleet::new(&[service(STABLE, CANARY)], SystemTime::UNIX_EPOCH);
+    let first = probe(&mut fleet, Track::Stable, "a", true).unwrap();
+    assert_eq!((first.member, first.routing, first.visible), (Some(0), false, true));
+}
+
+#[test]
+fn a_canary_is_ejected_by_its_last_backend_and_not_by_its_first() {
+    let mut fleet = healthy(STABLE, CANARY);
+    let first = probe(&mut fleet, Track::Canary, "c", false).unwrap();
+    assert_eq!((first.turn, first.routing), (None, true));
+    let last = probe(&mut fleet, Track::Canary, "d", false).unwrap();
+    assert_eq!((last.turn, last.routing), (Some(Turn::Ejected(Reason::Probe)), true));
+}
+
+#[test]
+fn the_gate_remembers_when_it_moved() {
+    let mut fleet = healthy(STABLE, CANARY);
+    let admitted = fleet.services[0].gate_since;
+    assert!(admitted > SystemTime::UNIX_EPOCH);
+    probe(&mut fleet, Track::Canary, "c", true);
+    assert_eq!(fleet.services[0].gate_since, admitted);
+    let ejected = alert(&mut fleet, true).unwrap();
+    assert_eq!((ejected.turn, ejected.routing), (Some(Turn::Ejected(Reason::Alert)), true));
+    assert_eq!(fleet.services[0].owners.len(), 1);
+    alert(&mut fleet, false);
+    let turns: Vec<_> = (0..RISE).map(|_| probe(&mut fleet, Track::Canary, "c", true).unwrap().turn).collect();
+    assert_eq!(turns, [None, Some(Turn::Admitted)]);
+}
+
+#[test]
+fn an_alert_of_a_service_without_a_canary_ejects_nobody() {
+    let mut fleet = healthy(STABLE, (0, &[]));
+    let change = alert(&mut fleet, true).unwrap();
+    assert_eq!((change.turn, change.routing, change.visible), (None, false, true));
+    assert!(!fleet.services[0].admitted());
+}
+
+#[test]
+fn what_is_not_configured_changes_nothing() {
+    let mut fleet = healthy(STABLE, CANARY);
+    assert_eq!(probe(&mut fleet, Track::Canary, "a", false), None, "a is a backend of stable");
+    assert_eq!(rotation(&fleet), ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn readiness_waits_for_a_probe_of_each_backend_and_for_each_alert() {
+    let mut fleet = Fleet::new(&[service((2, &["a"]), (1, &["c"]))], SystemTime::UNIX_EPOCH);
+    probe(&mut fleet, Track::Stable, "a", false);
+    assert!(!fleet.all_probed() && !fleet.all_alerts_read());
+    probe(&mut fleet, Track::Canary, "c", false);
+    alert(&mut fleet, true);
+    assert!(fleet.all_probed() && fleet.all_alerts_read());
+}
