@@ -1,6 +1,6 @@
 //! What a proxy does to the fields of a browser's request and of its answer.
 
-use coalmine::proxy::headers::{Sender, forward_request, forward_response};
+use coalmine::proxy::headers::{Sender, forward_request, forward_response, scan};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
@@ -45,7 +45,8 @@ fn forward(c: &mut Criterion) {
         c.bench_function(&format!("headers/request of {name}"), |b| {
             // The map is given back, so that dropping it is not measured.
             let forwarded = |mut fields: HeaderMap| {
-                forward_request(&mut fields, Version::HTTP_11, sender, true);
+                let found = scan(&fields);
+                forward_request(&mut fields, &found, Version::HTTP_11, sender, true);
                 fields
             };
             b.iter_batched(|| fields.clone(), forwarded, BatchSize::SmallInput);
