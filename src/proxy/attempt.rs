@@ -37,7 +37,7 @@ pub(super) async fn deliver(
     pace: &Pace,
     mut request: Request<Upload>,
     reroute: impl Fn(&Backend, &Request<Upload>) -> Option<Arc<Backend>>,
-) -> Result<(Response<Incoming>, Connection), Failure> {
+) -> Result<(Response<Incoming>, Box<Connection>), Failure> {
     let has_body = request.body().is_some();
     let repeatable = !has_body && [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
     let mut pooled = worker.pool.take(&exchange.backend);

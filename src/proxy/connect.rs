@@ -17,7 +17,7 @@ pub(super) const MAX_BUFFER: usize = 256 * 1024;
 ///
 /// # Errors
 /// Refused or unreachable everywhere, no address known, or not within the time.
-pub(super) async fn open(backend: &Backend) -> io::Result<Connection> {
+pub(super) async fn open(backend: &Backend) -> io::Result<Box<Connection>> {
     let tcp = tokio::time::timeout(backend.timeout.connect, dial(backend)).await??;
     let open = Open::one(&backend.metrics.connections);
     Connection::new(tcp, MAX_BUFFER, open).await.map_err(io::Error::other)

@@ -1,6 +1,5 @@
 //! The life of one client connection.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -32,10 +31,7 @@ pub(super) async fn serve(worker: Arc<Worker>, tcp: TcpStream, peer: SocketAddr)
         sender: Sender::new(peer.ip(), &worker.trusted_proxies),
     });
     let io = TokioIo::new(Stream::new(tcp, pace.clone()));
-    let service = service_fn(move |request| {
-        let client = client.clone();
-        async move { Ok::<_, Infallible>(handle(client, request).await) }
-    });
+    let service = service_fn(move |request| handle(client.clone(), request));
     let mut http = pin!(worker.http.serve_connection(io, service));
     let mut watch = Watch::new(&pace);
     let mut stopping = pin!(worker.stopping.cancelled());

@@ -25,7 +25,7 @@ pub(super) struct Exchange {
     class: Class,
     /// When the response was complete, on the clock of `pace`.
     ended: Option<u64>,
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     entry: Option<Box<Entry>>,
 }
 
@@ -50,7 +50,7 @@ impl Exchange {
     }
 
     /// A response with this status is on its way to the client.
-    pub(super) fn responding(&mut self, status: StatusCode, connection: Option<Connection>) {
+    pub(super) fn responding(&mut self, status: StatusCode, connection: Option<Box<Connection>>) {
         self.class = Class::from(status);
         self.connection = connection;
         if let Some(entry) = &mut self.entry {

@@ -1,12 +1,13 @@
 //! One request, from its complete head to the answer.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, Uri, Version, request};
+use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 
 use super::access::Entry;
@@ -29,38 +30,37 @@ pub(super) struct Client {
     pub(super) sender: Sender,
 }
 
-/// Answers one request. Never fails: whatever goes wrong becomes a response.
-pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> Response<Reply> {
+/// Answers one request. Never fails: whatever goes wrong becomes a response. Messages are changed in place: moving them
+/// about is what would cost most here.
+pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> Result<Response<Reply>, Infallible> {
     let began = client.pace.request();
-    let (mut head, body) = request.into_parts();
-    let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &head)));
-    let mut found = scan(&head.headers);
-    let chosen = check(&mut head, &mut found).and_then(|()| choose(&client.worker, &head.uri, found.host.as_ref()));
+    let mut request = request.map(|body| Upload::new(body, &client.pace));
+    let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &request)));
+    let mut found = scan(request.headers());
+    let chosen =
+        check(&mut request, &mut found).and_then(|()| choose(&client.worker, request.uri(), found.host.as_ref()));
     let (backend, generation) = match chosen {
         Ok(chosen) => chosen,
-        Err(refusal) => return refuse(&client, refusal, entry, began),
+        Err(refusal) => return Ok(refuse(&client, refusal, entry, began)),
     };
 
     let mut exchange = Exchange::new(backend, client.worker.clone(), client.pace.clone(), began, entry);
-    let version = head.version;
-    forward_request(&mut head.headers, &found, version, &client.sender, client.worker.via);
+    let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
+    forward_request(request.headers_mut(), &found, version, &client.sender, client.worker.via);
     if found.host.is_none() {
-        head.headers.insert(HOST, exchange.backend.authority.clone());
+        request.headers_mut().insert(HOST, exchange.backend.authority.clone());
     }
-    head.version = Version::HTTP_11;
     let reroute = |backend: &Backend, request: &Request<Upload>| rerouted(&client.worker, backend, generation, request);
-    let request = Request::from_parts(head, Upload::new(body, &client.pace));
     let delivered = attempt::deliver(&client.worker, &mut exchange, &client.pace, request, reroute).await;
 
     let served_by = exchange.backend.served_by.clone();
     let mut response = match delivered {
-        Ok((response, connection)) if !response.status().is_informational() => {
+        Ok((mut response, connection)) if !response.status().is_informational() => {
             client.pace.responded(exchange.backend.timeout.idle);
-            let (mut head, body) = response.into_parts();
-            forward_response(&mut head.headers, head.version, client.worker.via);
-            head.version = Version::HTTP_11;
-            exchange.responding(head.status, Some(connection));
-            Response::from_parts(head, Reply::backend(body, exchange))
+            let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
+            forward_response(response.headers_mut(), version, client.worker.via);
+            exchange.responding(response.status(), Some(connection));
+            response.map(|body| Reply::backend(body, exchange))
         }
         // An upgrade that nobody asked for: the request went without `Upgrade`.
         Ok(_) => fail(&client, exchange, Failure::Malformed),
@@ -69,22 +69,22 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     if let Some(served_by) = served_by {
         response.headers_mut().insert(X_SERVED_BY, served_by);
     }
-    response
+    Ok(response)
 }
 
 /// Refuses what has no one meaning, and turns an absolute-form target into `Host` and origin-form (RFC 9112, 3.2).
-fn check(head: &mut request::Parts, found: &mut Found) -> Result<(), Refusal> {
-    if head.method == Method::CONNECT {
+fn check(request: &mut Request<Upload>, found: &mut Found) -> Result<(), Refusal> {
+    if *request.method() == Method::CONNECT {
         return Err(Refusal::Method);
     }
-    if found.hosts > 1 || (found.hosts == 0 && head.version >= Version::HTTP_11) {
+    if found.hosts > 1 || (found.hosts == 0 && request.version() >= Version::HTTP_11) {
         return Err(Refusal::Host);
     }
-    if let Some(authority) = head.uri.authority() {
+    if let Some(authority) = request.uri().authority() {
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Host)?;
-        let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        head.uri = Uri::from(path);
-        head.headers.insert(HOST, host.clone());
+        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        *request.uri_mut() = Uri::from(path);
+        request.headers_mut().insert(HOST, host.clone());
         found.host = Some(host);
     }
     Ok(())
@@ -144,13 +144,13 @@ fn refuse(client: &Client, refusal: Refusal, entry: Option<Box<Entry>>, began: u
     response
 }
 
-fn entry(client: &Client, head: &request::Parts) -> Entry {
-    let host = head.headers.get(HOST).map_or(Cow::Borrowed(""), |host| String::from_utf8_lossy(host.as_bytes()));
+fn entry(client: &Client, request: &Request<Upload>) -> Entry {
+    let host = request.headers().get(HOST).map_or(Cow::Borrowed(""), |host| String::from_utf8_lossy(host.as_bytes()));
     Entry {
         client: client.address,
-        method: head.method.to_string(),
-        host: head.uri.authority().map_or(host.as_ref(), |authority| authority.as_str()).to_owned(),
-        path: head.uri.path().to_owned(),
+        method: request.method().to_string(),
+        host: request.uri().authority().map_or(host.as_ref(), |authority| authority.as_str()).to_owned(),
+        path: request.uri().path().to_owned(),
         status: 0,
         bytes: 0,
     }

@@ -15,14 +15,14 @@ pub(super) struct Pool {
 }
 
 struct Idle {
-    connections: Vec<(Connection, Instant)>,
+    connections: Vec<(Box<Connection>, Instant)>,
     timeout: Duration,
 }
 
 impl Pool {
     /// The connection to `backend` that was used last and is not known to be closed. Whether it was closed meanwhile
     /// shows when it is used, before anything is written.
-    pub(super) fn take(&self, backend: &Backend) -> Option<Connection> {
+    pub(super) fn take(&self, backend: &Backend) -> Option<Box<Connection>> {
         let mut pool = self.lock();
         let idle = pool.get_mut(&backend.key)?;
         while let Some((connection, _)) = idle.connections.pop() {
@@ -35,7 +35,7 @@ impl Pool {
 
     /// Keeps a connection whose last exchange ended at `now`. It is closed instead when it is too old, can't be used
     /// again, or enough are idle.
-    pub(super) fn put(&self, backend: &Backend, connection: Connection, now: Instant) {
+    pub(super) fn put(&self, backend: &Backend, connection: Box<Connection>, now: Instant) {
         let limits = &backend.pool;
         if connection.is_closed() || now.saturating_duration_since(connection.opened) >= limits.max_age {
             return;

@@ -47,14 +47,14 @@ pub(super) struct Connection {
 impl Connection {
     /// # Errors
     /// hyper's, which are not expected for HTTP/1.1: nothing is sent yet.
-    pub(super) async fn new(tcp: TcpStream, max_buffer: usize, open: Open) -> hyper::Result<Self> {
+    pub(super) async fn new(tcp: TcpStream, max_buffer: usize, open: Open) -> hyper::Result<Box<Self>> {
         let heard = Arc::new(Heard::default());
         let io = TokioIo::new(Stream::new(tcp, heard.clone()));
         let (sender, driver) = http1::Builder::new().max_buf_size(max_buffer).handshake(io).await?;
         let nudge = Arc::new(Nudge::default());
         let waker = Waker::from(nudge.clone());
         let driver = Some(Box::pin(driver));
-        Ok(Self { sender, driver, nudge, waker, heard, opened: Instant::now(), _open: open })
+        Ok(Box::new(Self { sender, driver, nudge, waker, heard, opened: Instant::now(), _open: open }))
     }
 
     /// Whether an idle connection can take a request, as far as is known.
