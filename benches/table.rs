@@ -17,7 +17,7 @@ use http::HeaderValue;
 fn load(c: &mut Criterion) {
     let (mut writer, reader) = table::table();
     writer.publish(RoutingTable::default());
-    c.bench_function("table/load", |b| b.iter(|| reader.load().generation));
+    c.bench_function("table/load", |b| b.iter(|| reader.read(|table| table.generation)));
 }
 
 fn route(c: &mut Criterion) {

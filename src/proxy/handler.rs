@@ -93,10 +93,11 @@ fn check(request: &mut Request<Upload>, found: &mut Found) -> Result<(), Refusal
 /// The backend for this request, and the generation of the table that chose it.
 fn choose(worker: &Worker, uri: &Uri, host: Option<&HeaderValue>) -> Result<(Arc<Backend>, u64), Refusal> {
     let host = host.map_or(Ok(""), |host| host_of(host).ok_or(Refusal::Host))?;
-    let table = worker.table.load();
-    let service = table.route(host, uri.path()).ok_or(Refusal::NoService)?;
-    let backend = split::choose(service).cloned().ok_or(Refusal::NoBackend)?;
-    Ok((backend, table.generation))
+    worker.table.read(|table| {
+        let service = table.route(host, uri.path()).ok_or(Refusal::NoService)?;
+        let backend = split::choose(service).cloned().ok_or(Refusal::NoBackend)?;
+        Ok((backend, table.generation))
+    })
 }
 
 fn host_of(value: &HeaderValue) -> Option<&str> {
@@ -105,16 +106,14 @@ fn host_of(value: &HeaderValue) -> Option<&str> {
 
 /// Another backend, if `backend` left the rotation since `generation`: zero new requests after an ejection.
 fn rerouted(worker: &Worker, backend: &Backend, generation: u64, request: &Request<Upload>) -> Option<Arc<Backend>> {
-    let table = worker.table.load();
-    if table.generation == generation {
-        return None;
-    }
-    let host = request.headers().get(HOST).and_then(host_of).unwrap_or("");
-    let service = table.route(host, request.uri().path())?;
-    if service.routes_to(backend) {
-        return None;
-    }
-    split::choose(service).cloned()
+    worker.table.read(|table| {
+        if table.generation == generation {
+            return None;
+        }
+        let host = request.headers().get(HOST).and_then(host_of).unwrap_or("");
+        let service = table.route(host, request.uri().path())?;
+        if service.routes_to(backend) { None } else { split::choose(service).cloned() }
+    })
 }
 
 /// The answer when the backend of `exchange` failed.
