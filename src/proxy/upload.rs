@@ -10,13 +10,14 @@ use hyper::body::Incoming;
 
 use super::pace::Pace;
 
-/// Streams the client's body as the backend takes it, trailers included, and tells the pace where it stands.
-pub(super) struct Upload(Option<(Incoming, Arc<Pace>)>);
+/// Streams the client's body as the backend takes it, trailers included, and tells the pace where it stands. Boxed, so
+/// that the requests without a body, which are most, are small to move.
+pub(super) struct Upload(Option<Box<(Incoming, Arc<Pace>)>>);
 
 impl Upload {
     /// Takes a body only when there is one.
     pub(super) fn new(body: Incoming, pace: &Arc<Pace>) -> Self {
-        Self((!body.is_end_stream()).then(|| (body, pace.clone())))
+        Self((!body.is_end_stream()).then(|| Box::new((body, pace.clone()))))
     }
 
     pub(super) fn none() -> Self {
@@ -33,7 +34,8 @@ impl Body for Upload {
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some((body, pace)) = &mut self.0 else { return Poll::Ready(None) };
+        let Some(upload) = &mut self.0 else { return Poll::Ready(None) };
+        let (body, pace) = &mut **upload;
         let polled = Pin::new(&mut *body).poll_frame(cx);
         pace.starve(polled.is_pending());
         let over = match &polled {
@@ -48,10 +50,10 @@ impl Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|(body, _)| body.is_end_stream())
+        self.0.as_ref().is_none_or(|upload| upload.0.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |(body, _)| body.size_hint())
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |upload| upload.0.size_hint())
     }
 }

@@ -22,6 +22,8 @@ use crate::table::TableReader;
 
 /// A request's head, in bytes; a larger one is answered with 431.
 const MAX_HEAD: usize = 64 * 1024;
+/// Tasks that run between two looks at the sockets: a whole batch of ready connections, which saves system calls.
+const EVENT_INTERVAL: u32 = 512;
 /// How often idle connections to backends are looked through.
 const SWEEP: Duration = Duration::from_millis(500);
 
@@ -60,7 +62,8 @@ pub fn start(settings: &FrontSettings, sockets: Vec<Vec<TcpListener>>) -> io::Re
         .into_iter()
         .enumerate()
         .map(|(index, listeners)| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.event_interval(EVENT_INTERVAL).enable_all().build()?;
             let worker = Arc::new(Worker::new(settings));
             let drain = settings.listen.drain;
             std::thread::Builder::new()
