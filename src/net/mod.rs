@@ -1,5 +1,6 @@
 //! Sockets: how they are bound, how bytes move over them, how names become addresses.
 
 pub mod bind;
+pub mod outbox;
 pub mod resolve;
 pub mod stream;

@@ -5,6 +5,7 @@ use std::io;
 use tokio::net::TcpStream;
 
 use super::upstream::Connection;
+use super::worker::Worker;
 use crate::metrics::Open;
 use crate::table::Backend;
 
@@ -17,10 +18,10 @@ pub(super) const MAX_BUFFER: usize = 256 * 1024;
 ///
 /// # Errors
 /// Refused or unreachable everywhere, no address known, or not within the time.
-pub(super) async fn open(backend: &Backend) -> io::Result<Box<Connection>> {
+pub(super) async fn open(worker: &Worker, backend: &Backend) -> io::Result<Box<Connection>> {
     let tcp = tokio::time::timeout(backend.timeout.connect, dial(backend)).await??;
     let open = Open::one(&backend.metrics.connections);
-    Connection::new(tcp, MAX_BUFFER, open).await.map_err(io::Error::other)
+    Connection::new(tcp, worker.outbox.clone(), MAX_BUFFER, open).await.map_err(io::Error::other)
 }
 
 async fn dial(backend: &Backend) -> io::Result<TcpStream> {

@@ -30,7 +30,7 @@ pub(super) async fn serve(worker: Arc<Worker>, tcp: TcpStream, peer: SocketAddr)
         address: peer.ip().to_canonical(),
         sender: Sender::new(peer.ip(), &worker.trusted_proxies),
     });
-    let io = TokioIo::new(Stream::new(tcp, pace.clone()));
+    let io = TokioIo::new(Stream::new(tcp, pace.clone(), worker.outbox.clone()));
     let service = service_fn(move |request| handle(client.clone(), request));
     let mut http = pin!(worker.http.serve_connection(io, service));
     let mut watch = Watch::new(&pace);

@@ -116,8 +116,12 @@ fn rerouted(worker: &Worker, backend: &Backend, generation: u64, request: &Reque
     })
 }
 
-/// The answer when the backend of `exchange` failed.
+/// The answer when the exchange failed before there was a response.
 fn fail(client: &Client, mut exchange: Exchange, failure: Failure) -> Response<Reply> {
+    if client.pace.gone() {
+        // Nobody reads the answer; the exchange counts as canceled.
+        return Refusal::ClientGone.response();
+    }
     let refusal = if failure == Failure::Timeout && client.pace.starved() {
         Refusal::SlowClient
     } else {

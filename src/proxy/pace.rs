@@ -46,6 +46,7 @@ pub(super) struct Pace {
     missed: AtomicBool,
     uploading: AtomicBool,
     starved: AtomicBool,
+    gone: AtomicBool,
 }
 
 impl Pace {
@@ -64,6 +65,7 @@ impl Pace {
             missed: AtomicBool::new(false),
             uploading: AtomicBool::new(false),
             starved: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
         }
     }
 
@@ -129,6 +131,15 @@ impl Pace {
     /// Whether an upload that stands still waits for the client, not for the backend.
     pub(super) fn starved(&self) -> bool {
         self.uploading() && self.starved.load(Relaxed)
+    }
+
+    /// The client broke off in the middle of its request's body: what fails now is not the backend's fault.
+    pub(super) fn go(&self) {
+        self.gone.store(true, Relaxed);
+    }
+
+    pub(super) fn gone(&self) -> bool {
+        self.gone.load(Relaxed)
     }
 
     /// Whether a part of the request's body has not been taken from the client.

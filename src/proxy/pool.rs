@@ -44,6 +44,7 @@ impl Pool {
         let idle =
             pool.entry(backend.key).or_insert_with(|| Idle { connections: Vec::new(), timeout: limits.idle_timeout });
         if idle.connections.len() < limits.max_idle {
+            connection.rest();
             idle.connections.push((connection, now));
         }
     }

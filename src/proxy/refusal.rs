@@ -20,6 +20,8 @@ pub(super) enum Refusal {
     NoBackend,
     /// The client's body stood still.
     SlowClient,
+    /// The client broke off in the middle of its request.
+    ClientGone,
     /// The backend failed.
     Backend(Failure),
 }
@@ -27,7 +29,7 @@ pub(super) enum Refusal {
 impl Refusal {
     pub(super) fn status(self) -> StatusCode {
         match self {
-            Self::Host => StatusCode::BAD_REQUEST,
+            Self::Host | Self::ClientGone => StatusCode::BAD_REQUEST,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoService => StatusCode::NOT_FOUND,
             Self::NoBackend => StatusCode::SERVICE_UNAVAILABLE,
@@ -46,6 +48,7 @@ impl Refusal {
             Self::NoService => "404 not found: no service\n",
             Self::NoBackend => "503 service unavailable: no backend\n",
             Self::SlowClient => "408 request timeout: body\n",
+            Self::ClientGone => "400 bad request: body\n",
             Self::Backend(Failure::Connect) => "502 bad gateway: connect\n",
             Self::Backend(Failure::Timeout) => "504 gateway timeout: timeout\n",
             Self::Backend(Failure::Closed) => "502 bad gateway: closed\n",

@@ -38,13 +38,11 @@ impl Body for Upload {
         let (body, pace) = &mut **upload;
         let polled = Pin::new(&mut *body).poll_frame(cx);
         pace.starve(polled.is_pending());
-        let over = match &polled {
-            Poll::Ready(None) => true,
-            Poll::Ready(Some(Ok(_))) => body.is_end_stream(),
-            Poll::Ready(Some(Err(_))) | Poll::Pending => false,
-        };
-        if over {
-            pace.uploaded();
+        match &polled {
+            Poll::Ready(None) => pace.uploaded(),
+            Poll::Ready(Some(Ok(_))) if body.is_end_stream() => pace.uploaded(),
+            Poll::Ready(Some(Err(_))) => pace.go(),
+            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
         }
         polled
     }

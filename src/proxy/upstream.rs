@@ -25,6 +25,7 @@ use tokio::net::TcpStream;
 
 use super::upload::Upload;
 use crate::metrics::Open;
+use crate::net::outbox::Outbox;
 use crate::net::stream::{Stream, Witness};
 
 type Driver = http1::Connection<TokioIo<Stream<Arc<Heard>>>, Upload>;
@@ -47,9 +48,14 @@ pub(super) struct Connection {
 impl Connection {
     /// # Errors
     /// hyper's, which are not expected for HTTP/1.1: nothing is sent yet.
-    pub(super) async fn new(tcp: TcpStream, max_buffer: usize, open: Open) -> hyper::Result<Box<Self>> {
+    pub(super) async fn new(
+        tcp: TcpStream,
+        outbox: Arc<Outbox>,
+        max_buffer: usize,
+        open: Open,
+    ) -> hyper::Result<Box<Self>> {
         let heard = Arc::new(Heard::default());
-        let io = TokioIo::new(Stream::new(tcp, heard.clone()));
+        let io = TokioIo::new(Stream::new(tcp, heard.clone(), outbox));
         let (sender, driver) = http1::Builder::new().max_buf_size(max_buffer).handshake(io).await?;
         let nudge = Arc::new(Nudge::default());
         let waker = Waker::from(nudge.clone());
@@ -66,6 +72,11 @@ impl Connection {
     pub(super) fn check(&mut self) -> bool {
         self.drive(Waker::noop());
         self.is_ready()
+    }
+
+    /// Lets go of the task that used the connection last, which may end while the connection is idle.
+    pub(super) fn rest(&self) {
+        drop(self.nudge.owner.take());
     }
 
     pub(super) fn is_closed(&self) -> bool {

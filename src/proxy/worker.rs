@@ -18,6 +18,7 @@ use super::listener;
 use super::pool::Pool;
 use crate::metrics::{DataMetrics, Open};
 use crate::model::ListenSettings;
+use crate::net::outbox::Outbox;
 use crate::table::TableReader;
 
 /// A request's head, in bytes; a larger one is answered with 431.
@@ -81,6 +82,8 @@ async fn run(worker: Arc<Worker>, listeners: Vec<TcpListener>, drain: Duration) 
             Err(error) => tracing::error!(%error, "a listener is lost"),
         }
     }
+    // Not tracked: it goes on until the last connection has ended, and ends with the runtime.
+    tokio::spawn(worker.outbox.clone().run());
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {
@@ -99,6 +102,7 @@ async fn run(worker: Arc<Worker>, listeners: Vec<TcpListener>, drain: Duration) 
 pub(super) struct Worker {
     pub(super) table: TableReader,
     pub(super) pool: Pool,
+    pub(super) outbox: Arc<Outbox>,
     pub(super) http: http1::Builder,
     pub(super) metrics: DataMetrics,
     pub(super) access: Option<AccessWriter>,
@@ -118,6 +122,7 @@ impl Worker {
         Self {
             table: settings.table.clone(),
             pool: Pool::default(),
+            outbox: Arc::default(),
             http,
             metrics: settings.metrics.clone(),
             access: settings.access.clone(),

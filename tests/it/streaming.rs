@@ -129,4 +129,6 @@ fn a_client_that_goes_away_within_its_upload_ends_the_call_to_the_backend() {
     eventually("the request arrived", || backend.count() == 1);
     drop(connection);
     eventually("the backend sees the end", || backend.ended() == 1);
+    eventually("it is counted", || coalmine.metric("coalmine_requests_total", &[("class", "canceled")]) == 1.0);
+    assert_eq!(coalmine.metric("coalmine_backend_failures_total", &[]), 0.0, "it is not the backend's fault");
 }
