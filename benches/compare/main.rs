@@ -33,14 +33,7 @@ fn main() -> ExitCode {
         println!("skipped: use make bench-compare");
         return ExitCode::SUCCESS;
     }
-    match measure(&arguments) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(2)
-        }
-    }
+    support::exit_code(measure(&arguments))
 }
 
 /// Whether no request failed and every split was as configured.

@@ -55,14 +55,7 @@ fn main() -> ExitCode {
         println!("skipped: use make bench-eject");
         return ExitCode::SUCCESS;
     }
-    match measure(&arguments) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(2)
-        }
-    }
+    support::exit_code(measure(&arguments))
 }
 
 /// Whether no request failed and no alert was missed.

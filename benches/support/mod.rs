@@ -13,3 +13,15 @@ pub(crate) mod proxies;
 pub(crate) mod redis;
 pub(crate) mod statistics;
 pub(crate) mod tool;
+
+/// What a harness ends with: 0; 1 when the figures are worthless; 2, and a word about it, when it could not run.
+pub(crate) fn exit_code(measured: anyhow::Result<bool>) -> std::process::ExitCode {
+    match measured {
+        Ok(true) => std::process::ExitCode::SUCCESS,
+        Ok(false) => std::process::ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::from(2)
+        }
+    }
+}

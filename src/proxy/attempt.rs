@@ -50,7 +50,7 @@ pub(super) async fn deliver(
             None => {
                 connects += 1;
                 // Boxed: connecting is rare, and its state would make every request's larger.
-                let connection = Box::pin(connect::open(worker, &exchange.backend)).await.map_err(|error| {
+                let connection = Box::pin(connect::open(&worker.outbox, &exchange.backend)).await.map_err(|error| {
                     tracing::debug!(backend = %exchange.backend.id, %error, "connect failed");
                     Failure::Connect
                 })?;

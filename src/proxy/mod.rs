@@ -1,6 +1,6 @@
 //! The data plane, in the order in which a request meets it.
 //!
-//! 1. [`listener`]: a worker accepts a connection.
+//! 1. [`front`] starts the workers; [`listener`]: one accepts a connection.
 //! 2. [`connection`]: the connection lives, under the clock of [`pace`].
 //! 3. [`handler`]: a request is looked at, routed, and answered.
 //! 4. [`split`]: the track, then the backend in it, by [`balance`].
@@ -21,6 +21,7 @@ mod balance;
 mod connect;
 mod connection;
 mod exchange;
+mod front;
 mod handler;
 pub mod headers;
 mod listener;
@@ -34,4 +35,4 @@ mod upstream;
 mod worker;
 
 pub use access::AccessWriter;
-pub use worker::{Front, FrontSettings, start};
+pub use front::{Front, FrontSettings, start};

@@ -1,11 +1,8 @@
-//! One thread of the data plane, and all of them together.
+//! What the connections of one thread of the data plane share.
 
 use std::future::Future;
-use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use ipnet::IpNet;
@@ -14,7 +11,6 @@ use tokio_util::task::TaskTracker;
 
 use super::access::AccessWriter;
 use super::connect::MAX_BUFFER;
-use super::listener;
 use super::pool::Pool;
 use crate::metrics::{DataMetrics, Open};
 use crate::model::ListenSettings;
@@ -23,82 +19,9 @@ use crate::table::TableReader;
 
 /// A request's head, in bytes; a larger one is answered with 431.
 const MAX_HEAD: usize = 64 * 1024;
-/// Tasks that run between two looks at the sockets: a whole batch of ready connections, which saves system calls.
-const EVENT_INTERVAL: u32 = 512;
-/// How often idle connections to backends are looked through.
-const SWEEP: Duration = Duration::from_millis(500);
 
-/// What the data plane is started with.
-pub struct FrontSettings {
-    pub listen: ListenSettings,
-    pub access: Option<AccessWriter>,
-    pub table: TableReader,
-    pub metrics: DataMetrics,
-    /// Cancelled: accept nothing more, and end when the running requests have ended or `listen.drain` has passed.
-    pub stopping: CancellationToken,
-}
-
-/// The running workers.
-pub struct Front {
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Front {
-    /// Waits until every worker has ended, which they do only after a stop. Blocks the thread.
-    pub fn join(self) {
-        for thread in self.threads {
-            if thread.join().is_err() {
-                tracing::error!("a worker panicked");
-            }
-        }
-    }
-}
-
-/// Starts a worker for each element of `sockets`; each owns one listener of every address.
-///
-/// # Errors
-/// A thread or its runtime could not be made.
-pub fn start(settings: &FrontSettings, sockets: Vec<Vec<TcpListener>>) -> io::Result<Front> {
-    let threads = sockets
-        .into_iter()
-        .enumerate()
-        .map(|(index, listeners)| {
-            let mut runtime = tokio::runtime::Builder::new_current_thread();
-            let runtime = runtime.event_interval(EVENT_INTERVAL).enable_all().build()?;
-            let worker = Arc::new(Worker::new(settings));
-            let drain = settings.listen.drain;
-            std::thread::Builder::new()
-                .name(format!("worker-{index}"))
-                .spawn(move || runtime.block_on(run(worker, listeners, drain)))
-        })
-        .collect::<io::Result<_>>()?;
-    Ok(Front { threads })
-}
-
-async fn run(worker: Arc<Worker>, listeners: Vec<TcpListener>, drain: Duration) {
-    for listener in listeners {
-        match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => worker.spawn_uncounted(listener::accept(worker.clone(), listener)),
-            Err(error) => tracing::error!(%error, "a listener is lost"),
-        }
-    }
-    // Not tracked: it goes on until the last connection has ended, and ends with the runtime.
-    tokio::spawn(worker.outbox.clone().run());
-    let mut sweep = tokio::time::interval(SWEEP);
-    loop {
-        tokio::select! {
-            biased;
-            () = worker.stopping.cancelled() => break,
-            _ = sweep.tick() => worker.pool.sweep(Instant::now()),
-        }
-    }
-    worker.tasks.close();
-    if tokio::time::timeout(drain, worker.tasks.wait()).await.is_err() {
-        tracing::warn!(connections = worker.tasks.len(), drain = ?drain, "drain time is over: cutting connections");
-    }
-}
-
-/// What the connections of one thread share.
+/// One worker: a thread with a runtime of its own, so that nothing here is shared with another core but the table, the
+/// positions and the counters behind the handles.
 pub(super) struct Worker {
     pub(super) table: TableReader,
     pub(super) pool: Pool,
@@ -115,22 +38,27 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    fn new(settings: &FrontSettings) -> Self {
-        let listen = &settings.listen;
+    pub(super) fn new(
+        listen: &ListenSettings,
+        access: Option<AccessWriter>,
+        table: TableReader,
+        metrics: DataMetrics,
+        stopping: CancellationToken,
+    ) -> Self {
         let mut http = http1::Builder::new();
         http.max_buf_size(MAX_BUFFER).max_header_size(MAX_HEAD);
         Self {
-            table: settings.table.clone(),
+            table,
             pool: Pool::default(),
             outbox: Arc::default(),
             http,
-            metrics: settings.metrics.clone(),
-            access: settings.access.clone(),
+            metrics,
+            access,
             trusted_proxies: listen.trusted_proxies.clone(),
             header_timeout: listen.header_timeout,
             idle_timeout: listen.idle_timeout,
             via: listen.via,
-            stopping: settings.stopping.clone(),
+            stopping,
             tasks: TaskTracker::new(),
         }
     }
@@ -145,7 +73,13 @@ impl Worker {
     }
 
     /// Runs a task that ends by itself at a stop; the stop waits for it as well.
-    fn spawn_uncounted(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn_uncounted(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
+    }
+
+    /// Waits for everything that was spawned, at most for `time`; else gives how much is left.
+    pub(super) async fn ended_within(&self, time: Duration) -> Result<(), usize> {
+        self.tasks.close();
+        tokio::time::timeout(time, self.tasks.wait()).await.map_err(|_| self.tasks.len())
     }
 }

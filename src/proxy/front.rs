@@ -1,0 +1,97 @@
+//! The threads of the data plane: how they start, and how they end.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::access::AccessWriter;
+use super::listener;
+use super::worker::Worker;
+use crate::metrics::DataMetrics;
+use crate::model::ListenSettings;
+use crate::table::TableReader;
+
+/// Tasks that run between two looks at the sockets: a whole batch of ready connections, which saves system calls.
+const EVENT_INTERVAL: u32 = 512;
+/// How often idle connections to backends are looked through.
+const SWEEP: Duration = Duration::from_millis(500);
+
+/// What the data plane is started with.
+pub struct FrontSettings {
+    pub listen: ListenSettings,
+    pub access: Option<AccessWriter>,
+    pub table: TableReader,
+    pub metrics: DataMetrics,
+    /// Cancelled: accept nothing more, and end when the running requests have ended or `listen.drain` has passed.
+    pub stopping: CancellationToken,
+}
+
+impl FrontSettings {
+    fn worker(&self) -> Worker {
+        let Self { listen, access, table, metrics, stopping } = self;
+        Worker::new(listen, access.clone(), table.clone(), metrics.clone(), stopping.clone())
+    }
+}
+
+/// The running workers.
+pub struct Front {
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Front {
+    /// Waits until every worker has ended, which they do only after a stop. Blocks the thread.
+    pub fn join(self) {
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a worker panicked");
+            }
+        }
+    }
+}
+
+/// Starts a worker for each element of `sockets`; each owns one listener of every address.
+///
+/// # Errors
+/// A thread or its runtime could not be made.
+pub fn start(settings: &FrontSettings, sockets: Vec<Vec<TcpListener>>) -> io::Result<Front> {
+    let threads = sockets
+        .into_iter()
+        .enumerate()
+        .map(|(index, listeners)| {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.event_interval(EVENT_INTERVAL).enable_all().build()?;
+            let worker = Arc::new(settings.worker());
+            let drain = settings.listen.drain;
+            std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || runtime.block_on(run(worker, listeners, drain)))
+        })
+        .collect::<io::Result<_>>()?;
+    Ok(Front { threads })
+}
+
+async fn run(worker: Arc<Worker>, listeners: Vec<TcpListener>, drain: Duration) {
+    for listener in listeners {
+        match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => worker.spawn_uncounted(listener::accept(worker.clone(), listener)),
+            Err(error) => tracing::error!(%error, "a listener is lost"),
+        }
+    }
+    // Not tracked: it goes on until the last connection has ended, and ends with the runtime.
+    tokio::spawn(worker.outbox.clone().run());
+    let mut sweep = tokio::time::interval(SWEEP);
+    loop {
+        tokio::select! {
+            biased;
+            () = worker.stopping.cancelled() => break,
+            _ = sweep.tick() => worker.pool.sweep(Instant::now()),
+        }
+    }
+    if let Err(left) = worker.ended_within(drain).await {
+        tracing::warn!(connections = left, ?drain, "drain time is over: cutting connections");
+    }
+}
