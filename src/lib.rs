@@ -1,7 +1,7 @@
 //! Coalmine: a reverse proxy that knows what a canary is.
 //!
-//! It sends each release the share of traffic that it is given, and takes the canary out the moment an alert, a health
-//! probe or the live traffic says so.
+//! It sends each release the share of traffic that it is given, and takes the canary out the moment an alert or a health
+//! probe says so.
 //!
 //! # Reading order
 //!

@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 /// Exit code for a mistake in the command line, the configuration or the surroundings: nothing was started.
 const EXIT_USAGE: u8 = 2;
 
-/// A canary load balancer: exact weights, and the canary out the moment an alert, a probe or the traffic says so.
+/// A canary load balancer: exact weights, and the canary out the moment an alert or a probe says so.
 #[derive(Debug, Parser)]
 #[command(version, after_help = "Example:\n  coalmine demo\n  coalmine serve -c config/minimal.toml")]
 pub struct Cli {

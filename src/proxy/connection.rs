@@ -58,6 +58,7 @@ pub(super) async fn serve(worker: Arc<Worker>, tcp: TcpStream, peer: SocketAddr)
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Phase::Upload | Phase::Waiting) => pace.miss(),
                 Poll::Ready(phase @ (Phase::Idle | Phase::Head | Phase::Response)) => {
+                    pace.miss();
                     tracing::debug!(%peer, ?phase, "connection closed: deadline missed");
                     return Poll::Ready(());
                 }

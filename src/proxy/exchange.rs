@@ -26,6 +26,8 @@ pub(super) struct Exchange {
     /// When the response was complete, on the clock of `pace`.
     ended: Option<u64>,
     connection: Option<Box<Connection>>,
+    /// The response's body waits for the backend, not for the client.
+    starved: bool,
     entry: Option<Box<Entry>>,
 }
 
@@ -39,7 +41,17 @@ impl Exchange {
         entry: Option<Box<Entry>>,
     ) -> Self {
         backend.metrics.in_flight.inc();
-        Self { backend, worker, pace, began, class: Class::Canceled, ended: None, connection: None, entry }
+        Self {
+            backend,
+            worker,
+            pace,
+            began,
+            class: Class::Canceled,
+            ended: None,
+            connection: None,
+            starved: false,
+            entry,
+        }
     }
 
     /// Moves the request to another backend, because the first one left the rotation before anything was sent.
@@ -64,11 +76,13 @@ impl Exchange {
         body: &mut Incoming,
         cx: &Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.connection {
+        let polled = match &mut self.connection {
             Some(connection) => connection.poll_frame(body, cx),
             // Over: the connection went back to the pool with the last frame.
             None => Poll::Ready(None),
-        }
+        };
+        self.starved = polled.is_pending();
+        polled
     }
 
     /// So many bytes of the response's body went by.
@@ -93,7 +107,7 @@ impl Exchange {
         }
     }
 
-    /// The response's body broke off.
+    /// The response's body broke off, or stood still for too long on the backend's side.
     pub(super) fn broken(&mut self) {
         self.ended = Some(self.pace.now());
         self.backend.metrics.failure(Failure::Body).inc();
@@ -102,6 +116,9 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        if self.ended.is_none() && self.starved && self.pace.missed() {
+            self.broken();
+        }
         let metrics = &self.backend.metrics;
         metrics.in_flight.dec();
         let (class, ended) = match self.ended {

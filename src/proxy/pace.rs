@@ -30,8 +30,7 @@ pub(super) enum Phase {
 
 /// Deadlines and phase of one connection. All times are nanoseconds since the connection was opened.
 ///
-/// One task writes at a time (the connection's own, or its request's body in the backend connection's task on the same
-/// thread), so that relaxed atomics suffice.
+/// Only the connection's own task reads and writes it, so that relaxed atomics suffice.
 #[derive(Debug)]
 pub(super) struct Pace {
     opened: Instant,

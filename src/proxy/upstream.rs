@@ -2,7 +2,7 @@
 //!
 //! hyper splits a client connection into a handle and a driver, which is meant to be spawned. A task of its own would
 //! be woken, and would wake the client's task, several times for each request; here the client's task polls the driver
-//! itself, which saves about a third of the program's own work on a small request. What hyper's two halves say to each
+//! itself. What hyper's two halves say to each
 //! other inside one poll must then wake nobody: see [`Nudge`].
 
 use std::future::Future;

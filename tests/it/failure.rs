@@ -9,7 +9,7 @@ use crate::support::backend::Refusing;
 use crate::support::client::{Broken, Response, request};
 use crate::support::coalmine::Coalmine;
 use crate::support::eventually::DEADLINE;
-use crate::support::{Backend, Config, Script, Service, for_a_while};
+use crate::support::{Backend, Config, Script, Service, eventually, for_a_while};
 
 #[test]
 fn a_refused_connection_is_502_connect() {
@@ -116,6 +116,19 @@ fn a_body_that_breaks_off_never_looks_complete() {
             other => panic!("script {n}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn a_body_that_stands_still_counts_against_its_backend() {
+    let script = Script::new().send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc").await_end();
+    let (_backend, coalmine) = answering("/x", script);
+    let mut connection = coalmine.connect();
+    connection.send(request("GET", "/x", &[]));
+    assert!(connection.try_receive().is_err());
+    eventually("it is counted", || {
+        coalmine.metric("coalmine_backend_failures_total", &[("kind", "body")]) == 1.0
+            && coalmine.metric("coalmine_requests_total", &[("class", "2xx")]) == 1.0
+    });
 }
 
 #[test]
