@@ -25,14 +25,17 @@ pub trait Witness {
 /// A TCP stream that puts small writes into an [`Outbox`], and passes large ones on as they are, so that large bodies
 /// are not copied.
 ///
-/// Dropped while the witness owes something, it resets the connection: where the end of the connection is what ends a
-/// message, a plain close would make the part look like the whole.
+/// Dropped while the witness owes something, or while the socket does not take what is to be sent, it resets the
+/// connection: where the end of the connection is what ends a message, a plain close would make the part look like the
+/// whole.
 #[derive(Debug)]
 pub struct Stream<W: Witness> {
     incoming: OwnedReadHalf,
     outgoing: Arc<Outgoing>,
     outbox: Arc<Outbox>,
     witness: W,
+    /// The last write or flush has to wait: not everything is sent.
+    blocked: bool,
 }
 
 impl<W: Witness> Stream<W> {
@@ -43,13 +46,13 @@ impl<W: Witness> Stream<W> {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         let (incoming, half) = tcp.into_split();
-        Self { incoming, outgoing: Outgoing::new(half), outbox, witness }
+        Self { incoming, outgoing: Outgoing::new(half), outbox, witness, blocked: false }
     }
 }
 
 impl<W: Witness> Drop for Stream<W> {
     fn drop(&mut self) {
-        if self.witness.owes() {
+        if self.witness.owes() || self.blocked || !self.outgoing.finish() {
             self.outgoing.abandon();
             if let Err(error) = self.incoming.as_ref().set_zero_linger() {
                 tracing::debug!(%error, "the connection is closed, not reset");
@@ -76,11 +79,12 @@ impl<W: Witness + Unpin> AsyncWrite for Stream<W> {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = self.outgoing.poll_write(&self.outbox, cx, bufs);
+        self.blocked = polled.is_pending();
         if let Poll::Ready(Ok(bytes)) = polled {
             self.witness.written(bytes);
         }
@@ -91,8 +95,10 @@ impl<W: Witness + Unpin> AsyncWrite for Stream<W> {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.outgoing.poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = self.outgoing.poll_flush(cx);
+        self.blocked = polled.is_pending();
+        polled
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

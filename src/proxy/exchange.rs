@@ -74,7 +74,7 @@ impl Exchange {
     pub(super) fn poll_frame(
         &mut self,
         body: &mut Incoming,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = match &mut self.connection {
             Some(connection) => connection.poll_frame(body, cx),

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
@@ -50,15 +50,26 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     if found.host.is_none() {
         request.headers_mut().insert(HOST, exchange.backend.authority.clone());
     }
+    if request.body().is_some() && !request.headers().contains_key(CONTENT_LENGTH) {
+        // hyper takes a GET of unknown length for one without a body unless it is told.
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     let reroute = |backend: &Backend, request: &Request<Upload>| rerouted(&client.worker, backend, generation, request);
     let delivered = attempt::deliver(&client.worker, &mut exchange, &client.pace, request, reroute).await;
 
     let served_by = exchange.backend.served_by.clone();
     let mut response = match delivered {
-        Ok((mut response, connection)) if !response.status().is_informational() => {
+        Ok((mut response, mut connection)) if !response.status().is_informational() => {
             client.pace.responded(exchange.backend.timeout.idle);
             let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
             forward_response(response.headers_mut(), version, client.worker.via);
+            if version == Version::HTTP_10 {
+                // hyper would speak HTTP/1.0 on it from now on, which has no bodies of unknown length.
+                connection.retire();
+            }
+            if client.pace.uploading() {
+                connection.run_apart();
+            }
             exchange.responding(response.status(), Some(connection));
             response.map(|body| Reply::backend(body, exchange))
         }

@@ -41,7 +41,8 @@ impl Body for Reply {
                 match &polled {
                     Poll::Ready(Some(Ok(frame))) => {
                         exchange.moved(frame.data_ref().map_or(0, Bytes::len));
-                        if body.is_end_stream() {
+                        // Trailers come last; the body is not asked again after them.
+                        if frame.is_trailers() || body.is_end_stream() {
                             exchange.complete();
                         }
                     }

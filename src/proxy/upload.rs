@@ -40,7 +40,8 @@ impl Body for Upload {
         pace.starve(polled.is_pending());
         match &polled {
             Poll::Ready(None) => pace.uploaded(),
-            Poll::Ready(Some(Ok(_))) if body.is_end_stream() => pace.uploaded(),
+            // Trailers come last; the body is not asked again after them.
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || body.is_end_stream() => pace.uploaded(),
             Poll::Ready(Some(Err(_))) => pace.go(),
             Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
         }

@@ -22,6 +22,7 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::upload::Upload;
 use crate::metrics::Open;
@@ -36,8 +37,10 @@ pub(super) type Unanswered = TrySendError<Request<Upload>>;
 /// An HTTP/1.1 connection to a backend. Dropped, it closes the socket at once, whatever is under way.
 pub(super) struct Connection {
     sender: SendRequest<Upload>,
-    /// `None` when it has ended.
+    /// `None` when it has ended or runs apart.
     driver: Option<Pin<Box<Driver>>>,
+    apart: Option<AbortOnDropHandle<()>>,
+    retired: bool,
     nudge: Arc<Nudge>,
     waker: Waker,
     heard: Arc<Heard>,
@@ -60,7 +63,8 @@ impl Connection {
         let nudge = Arc::new(Nudge::default());
         let waker = Waker::from(nudge.clone());
         let driver = Some(Box::pin(driver));
-        Ok(Box::new(Self { sender, driver, nudge, waker, heard, opened: Instant::now(), _open: open }))
+        let opened = Instant::now();
+        Ok(Box::new(Self { sender, driver, apart: None, retired: false, nudge, waker, heard, opened, _open: open }))
     }
 
     /// Whether an idle connection can take a request, as far as is known.
@@ -79,8 +83,26 @@ impl Connection {
         drop(self.nudge.owner.take());
     }
 
+    /// Whether it can take no further request, now or later.
     pub(super) fn is_closed(&self) -> bool {
-        self.driver.is_none() || self.sender.is_closed()
+        self.retired || self.driver.is_none() || self.sender.is_closed()
+    }
+
+    /// Makes the exchange under way the last one.
+    pub(super) fn retire(&mut self) {
+        self.retired = true;
+    }
+
+    /// Gives the connection a task of its own for its last exchange. For a response that began before its request ended:
+    /// a client that does not read the one may wait until all of the other is taken.
+    pub(super) fn run_apart(&mut self) {
+        let Some(driver) = self.driver.take() else { return };
+        let task = tokio::spawn(async move {
+            if let Err(error) = driver.await {
+                tracing::debug!(%error, "backend connection ended");
+            }
+        });
+        self.apart = Some(AbortOnDropHandle::new(task));
     }
 
     /// Whether the backend has sent a byte since the last request began.
@@ -111,8 +133,11 @@ impl Connection {
     pub(super) fn poll_frame(
         &mut self,
         body: &mut Incoming,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if self.apart.is_some() {
+            return Pin::new(body).poll_frame(cx);
+        }
         let mut quiet = Context::from_waker(Waker::noop());
         let hold = self.nudge.hold();
         let ready = Pin::new(&mut *body).poll_frame(&mut quiet);

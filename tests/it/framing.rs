@@ -1,7 +1,9 @@
 //! Messages of every shape pass: without bodies, with trailers, one after another, early, late and in old versions.
 
 use crate::support::client::request;
-use crate::support::{Backend, Config, Connection, Latch, Script, eventually};
+use crate::support::{Backend, Config, Connection, Latch, Script, Service, eventually};
+
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nright\r\n0\r\n\r\n";
 
 #[test]
 fn a_head_request_gets_the_length_and_no_body() {
@@ -47,6 +49,88 @@ fn trailers_pass_in_both_directions() {
     let arrived = &backend.requests()[0];
     assert_eq!(arrived.body.bytes, b"abc");
     assert_eq!(trailer(&arrived.body.trailers, "x-check"), Some("5"));
+}
+
+#[test]
+fn a_message_with_trailers_is_whole_and_its_connections_are_used_again() {
+    let backend = Backend::start("a");
+    backend.on("/t", Script::new().echo_chunked());
+    let coalmine = Config::of(&[&backend], &[]).listen("workers = 1").start();
+    let mut connection = coalmine.connect();
+    for te in ["TE: trailers", "Accept: */*"] {
+        let chunked = request("POST", "/t", &[te, "Transfer-Encoding: chunked", "Trailer: X-Check"]);
+        connection.send(chunked + "3\r\nabc\r\n0\r\nX-Check: 5\r\n\r\n");
+        let response = connection.receive();
+        assert_eq!(response.status(), 200);
+        assert_eq!(trailer(&response.body.trailers, "x-length"), te.starts_with("TE").then_some("3"));
+    }
+    assert_eq!(connection.get("/").text(), "a");
+    assert_eq!(coalmine.metric("coalmine_requests_total", &[("class", "2xx")]), 3.0);
+    assert_eq!(coalmine.metric("coalmine_requests_total", &[("class", "canceled")]), 0.0);
+    let first = backend.requests()[0].connection;
+    assert!(backend.requests().iter().all(|request| request.connection == first));
+}
+
+#[test]
+fn a_response_is_due_from_the_last_trailer_of_the_request() {
+    let backend = Backend::start("a");
+    backend.on("/t", Script::new().read_body().await_end());
+    let service = Service::of("web", &[&backend], &[]).table("timeout", "response = \"300ms\"");
+    let coalmine = Config::new().service(service).start();
+    let mut connection = coalmine.connect();
+    connection.send(request("POST", "/t", &["Transfer-Encoding: chunked"]) + "0\r\nX-Check: 5\r\n\r\n");
+    assert_eq!(connection.receive().status(), 504);
+}
+
+#[test]
+fn a_chunked_body_passes_whatever_the_method() {
+    let backend = Backend::start("a");
+    let coalmine = Config::of(&[&backend], &[]).start();
+    let mut connection = coalmine.connect();
+    for method in ["GET", "DELETE", "OPTIONS"] {
+        connection.send(request(method, "/x", &["Transfer-Encoding: chunked"]) + "3\r\nabc\r\n0\r\n\r\n");
+        assert_eq!(connection.receive().status(), 200);
+    }
+    for request in backend.requests() {
+        assert_eq!(request.body.bytes, b"abc", "{}", request.head.start);
+    }
+}
+
+#[test]
+fn a_chunked_body_passes_after_an_answer_in_an_old_version() {
+    let backend = Backend::start("a");
+    let old = "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nold";
+    backend.on("/old", Script::new().send(old));
+    let coalmine = Config::of(&[&backend], &[]).listen("workers = 1").start();
+    let mut connection = coalmine.connect();
+    assert_eq!(connection.get("/old").text(), "old");
+    connection.send(request("POST", "/x", &["Transfer-Encoding: chunked"]) + "3\r\nabc\r\n0\r\n\r\n");
+    assert_eq!(connection.receive().status(), 200);
+    assert_eq!(backend.requests()[1].body.bytes, b"abc");
+}
+
+#[test]
+fn a_second_answer_to_one_request_reaches_nobody() {
+    let backend = Backend::start("a");
+    let right = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nright";
+    let wrong = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong";
+    let latch = Latch::shut();
+    backend.on("/at-once", Script::new().send(format!("{right}{wrong}")));
+    backend.on("/chunks", Script::new().send(format!("{CHUNKED}{wrong}")));
+    backend.on("/head", Script::new().send(right).send(wrong));
+    backend.on("/late", Script::new().send(right).hold(&latch).send(wrong).await_end());
+    let coalmine = Config::of(&[&backend], &[]).listen("workers = 1").start();
+    let (mut first, mut second) = (coalmine.connect(), coalmine.connect());
+    for path in ["/at-once", "/chunks"] {
+        assert_eq!(first.get(path).text(), "right", "{path}");
+        assert_eq!(second.get("/").text(), "a", "after {path}");
+    }
+    assert_eq!(first.request("HEAD", "/head", &[]).status(), 200);
+    assert_eq!(second.get("/").text(), "a");
+    assert_eq!(first.get("/late").text(), "right");
+    latch.open();
+    eventually("the connection is closed for it", || backend.ended() == 1);
+    assert_eq!(second.get("/").text(), "a");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod life;
 mod log;
 mod resend;
 mod routing;
+mod soak;
 mod split;
 mod streaming;
 mod support;

@@ -100,6 +100,20 @@ fn a_backend_that_does_not_read_holds_the_client_back() {
 }
 
 #[test]
+fn a_client_that_reads_only_after_its_upload_holds_nothing_up() {
+    let backend = Backend::start("a");
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 32 * MIB);
+    backend.on("/both", Script::new().send(head).duplex(32 * MIB));
+    let coalmine = Config::of(&[&backend], &[]).start();
+    let mut connection = coalmine.connect();
+    connection.send(request("POST", "/both", &[&format!("Content-Length: {}", 32 * MIB)]));
+    for _ in 0..32 {
+        connection.send(vec![0; MIB as usize]);
+    }
+    assert_eq!(connection.receive().body.bytes.len() as u64, 32 * MIB);
+}
+
+#[test]
 fn a_client_that_goes_away_ends_the_call_to_the_backend() {
     let backend = Backend::start("a");
     backend.on("/silent", Script::new().await_end());

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use super::eventually::DEADLINE;
+use super::eventually::{DEADLINE, for_a_while};
 use super::wire::{Body, Head};
 
 /// One connection to a server. Every read and write has a deadline.
@@ -113,6 +113,14 @@ impl Connection {
     pub(crate) fn receive_until(&mut self, text: &str) {
         while !String::from_utf8_lossy(&self.buffer).contains(text) {
             assert!(self.read().unwrap() > 0, "the connection ended before `{text}`");
+        }
+    }
+
+    /// Takes in what has come, in so many steps of at most 64 KiB with a pause before each: a slow reader.
+    pub(crate) fn dawdle(&mut self, steps: u32, pause: std::time::Duration) {
+        for _ in 0..steps {
+            for_a_while(pause);
+            self.read().unwrap();
         }
     }
 

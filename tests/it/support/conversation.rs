@@ -80,6 +80,11 @@ impl Conversation {
                 let length = text.len();
                 self.write(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{text}").as_bytes()).await
             }
+            Step::EchoChunked => {
+                self.read_body(body, record).await?;
+                self.write(as_chunks(head, body).as_bytes()).await
+            }
+            Step::Duplex(bytes) => self.duplex(bytes, body).await,
             Step::Send(bytes) => self.write(&bytes).await,
             Step::Flood(bytes) => self.flood(bytes).await,
             Step::Wait(pause) => {
@@ -122,6 +127,22 @@ impl Conversation {
         }
     }
 
+    async fn duplex(&mut self, bytes: u64, body: &mut Body) -> Result<(), Over> {
+        let (mut incoming, mut outgoing) = self.stream.split();
+        let buffer = &mut self.buffer;
+        let read = async {
+            while !body.take(buffer) {
+                if incoming.read_buf(buffer).await.map_or(0, |length| length) == 0 {
+                    return Err(Over);
+                }
+            }
+            Ok(())
+        };
+        let write =
+            async { tokio::io::copy(&mut tokio::io::repeat(0).take(bytes), &mut outgoing).await.map_err(|_| Over) };
+        tokio::try_join!(read, write).map(|_| ())
+    }
+
     async fn await_end(&mut self) -> Result<(), Over> {
         while self.read().await.is_ok() {
             self.buffer.clear();
@@ -152,6 +173,16 @@ impl Conversation {
             Ok(_) => Ok(()),
         }
     }
+}
+
+fn as_chunks(head: &Head, body: &Body) -> String {
+    let text = as_text(head, body);
+    let (first, second) = text.split_at(text.len() / 2);
+    let chunks: String = [first, second].iter().map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len())).collect();
+    let length = body.bytes.len();
+    format!(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: X-Length\r\n\r\n{chunks}0\r\nX-Length: {length}\r\n\r\n"
+    )
 }
 
 fn as_text(head: &Head, body: &Body) -> String {

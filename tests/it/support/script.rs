@@ -13,6 +13,8 @@ pub(crate) struct Script(pub(super) Vec<Step>);
 pub(super) enum Step {
     ReadBody,
     Echo,
+    EchoChunked,
+    Duplex(u64),
     Send(Vec<u8>),
     Flood(u64),
     Wait(Duration),
@@ -41,6 +43,16 @@ impl Script {
     /// Reads the request, then answers with what came, as text: start line, fields, empty line, body, trailers.
     pub(crate) fn echo(self) -> Self {
         self.then(Step::Echo)
+    }
+
+    /// The same in chunks, with the body's length in a trailer `X-Length`.
+    pub(crate) fn echo_chunked(self) -> Self {
+        self.then(Step::EchoChunked)
+    }
+
+    /// Reads the request's body to its end, and meanwhile writes that many zeros.
+    pub(crate) fn duplex(self, bytes: u64) -> Self {
+        self.then(Step::Duplex(bytes))
     }
 
     pub(crate) fn send(self, bytes: impl Into<Vec<u8>>) -> Self {
