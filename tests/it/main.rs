@@ -17,6 +17,7 @@ mod health;
 mod layering;
 mod life;
 mod log;
+mod reroute;
 mod resend;
 mod routing;
 mod soak;
