@@ -13,6 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
@@ -33,6 +34,8 @@ pub use bind::Sockets;
 
 /// Reports and readings that may wait for the controller.
 const QUEUE: usize = 1024;
+/// How long probes and requests to the admin listeners may take to end after the data plane has ended.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A running balancer. Dropped without [`App::stop`], it goes on until the process ends.
 pub struct App {
@@ -132,7 +135,10 @@ impl App {
         }
         self.ended.cancel();
         self.tasks.close();
-        self.tasks.wait().await;
+        // Whoever holds half a request to an admin listener must not hold the process.
+        if tokio::time::timeout(GRACE, self.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), grace = ?GRACE, "not everything has ended: leaving it");
+        }
         if self.control.join().is_err() {
             tracing::error!("the control thread panicked");
         }

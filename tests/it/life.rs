@@ -40,6 +40,17 @@ fn a_stop_waits_for_no_idle_connection() {
 }
 
 #[test]
+fn a_stop_waits_for_no_half_request_to_the_admin_listener() {
+    let backend = Backend::start("a");
+    let mut coalmine = Config::of(&[&backend], &[]).start();
+    let mut half = Connection::open(coalmine.admin);
+    half.send("GET /healthz HTTP/1.1\r\n");
+    for_a_while(Duration::from_millis(50));
+    coalmine.process.signal("TERM");
+    assert_eq!(coalmine.process.wait().code, Some(0));
+}
+
+#[test]
 fn a_stop_waits_no_longer_than_drain_says() {
     let backend = Backend::start("a");
     backend.on("/never", Script::new().await_end());
