@@ -2,8 +2,7 @@
 //!
 //! hyper splits a client connection into a handle and a driver, which is meant to be spawned. A task of its own would
 //! be woken, and would wake the client's task, several times for each request; here the client's task polls the driver
-//! itself. What hyper's two halves say to each
-//! other inside one poll must then wake nobody: see [`Nudge`].
+//! itself. What hyper's two halves say to each other inside one poll must then wake nobody: see [`Nudge`].
 
 use std::future::Future;
 use std::pin::Pin;
