@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use coalmine::metrics::Metrics;
 use coalmine::model::{
-    BackendId, Balance, HostPattern, PathPrefix, PoolLimits, ProbeTarget, ServiceName, Timeouts, Track,
+    BackendId, Balance, HostPattern, PathPrefix, PoolLimits, ProbeTarget, RetrySpec, ServiceName, StatusRanges,
+    Timeouts, Track,
 };
 use coalmine::proxy::split;
-use coalmine::table::{self, Backend, Lane, Positions, Routed, Router, RoutingTable, Schedule, Split};
+use coalmine::table::{self, Backend, Lane, Positions, Routed, Router, RoutingTable, Schedule, Split, Terms};
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::HeaderValue;
 
@@ -54,6 +55,10 @@ fn choose(c: &mut Criterion) {
             balance,
             stable: Lane::new(vec![backend(1, Track::Stable, &metrics), backend(2, Track::Stable, &metrics)]),
             canary: Lane::new(vec![backend(3, Track::Canary, &metrics)]),
+            trying: None,
+            kept: Vec::new(),
+            ejected: false,
+            choice: None,
             positions: Arc::new(Positions::default()),
         };
         let table = RoutingTable { generation: 1, router: Arc::new(router(&[])), services: vec![Arc::new(service)] };
@@ -78,8 +83,23 @@ fn backend(key: u64, track: Track, metrics: &Metrics) -> Arc<Backend> {
         weight: 1,
         timeout: Timeouts { connect: second, response: second, idle: second },
         pool: PoolLimits { max_idle: 1, idle_timeout: second, max_age: second },
-        metrics: metrics.data.backend(&ProbeTarget { service, track, backend: id }),
+        metrics: metrics.data.backend(&ProbeTarget { service: service.clone(), track, backend: id }),
+        terms: Arc::new(Terms { service, retry: retry(), budget: Arc::default(), alarm: Arc::default() }),
+        outcomes: Arc::default(),
+        together: None,
+        circuit: None,
     })
+}
+
+fn retry() -> RetrySpec {
+    RetrySpec {
+        idempotent: false,
+        buffer: 64 * 1024,
+        canary_statuses: StatusRanges::none(),
+        stable_statuses: StatusRanges::none(),
+        budget_percent: 20,
+        budget_min: 3,
+    }
 }
 
 criterion_group!(benches, load, route, choose);

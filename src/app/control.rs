@@ -3,13 +3,13 @@
 use std::thread::JoinHandle;
 
 use anyhow::Context;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::{self, Commands, Watched};
-use crate::control::{Controller, Inputs};
+use crate::control::{Announcements, Controller, Inputs};
 use crate::metrics::BusMetrics;
-use crate::model::{AlertReading, RedisSettings, ServiceSpec};
+use crate::model::{AlertReading, MarkReading, RedisSettings, ServiceSpec};
 
 /// What the alert bus is started with.
 pub(super) struct Bus {
@@ -18,12 +18,25 @@ pub(super) struct Bus {
     pub(super) watched: Vec<Watched>,
     pub(super) commands: Commands,
     pub(super) readings: mpsc::Sender<AlertReading>,
+    pub(super) marks: mpsc::Sender<MarkReading>,
+    pub(super) announcements: watch::Receiver<Announcements>,
+    /// This balancer's, among others on the same Redis.
+    pub(super) name: String,
     pub(super) metrics: BusMetrics,
 }
 
 impl Bus {
     async fn run(self, shutdown: CancellationToken) {
-        let Self { redis, watched, commands, readings, metrics } = self;
+        let Self {
+            redis,
+            watched,
+            commands,
+            readings,
+            marks: _marks,
+            announcements: _announcements,
+            name: _name,
+            metrics,
+        } = self;
         match redis {
             Some(redis) => bus::redis(redis, watched, commands, readings, metrics, shutdown).await,
             None => bus::memory(watched, commands, readings, metrics, shutdown).await,

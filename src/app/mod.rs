@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bus::{self, BusHandle};
 use crate::control::admin::{self, Admin, Readiness};
-use crate::control::{Addresses, Controller, FleetStatus, Inputs};
+use crate::control::{Addresses, Controller, FleetStatus, Inputs, Outputs};
 use crate::health::{self, ProbeJob};
 use crate::metrics::Metrics;
 use crate::model::{Endpoint, ProbeTarget, ServiceSpec, Settings, Track};
@@ -70,18 +70,23 @@ impl App {
                 (endpoint, watched)
             })
             .collect();
-        let (controller, status) = Controller::new(&settings.services, addresses.clone(), &metrics, writer);
+        let (controller, Outputs { status, announcements }) =
+            Controller::new(&settings.services, addresses.clone(), &metrics, writer);
 
         let (probe_sender, probes) = mpsc::channel(QUEUE);
         let (alert_sender, alerts) = mpsc::channel(QUEUE);
         let (address_sender, resolved) = mpsc::channel(QUEUE);
+        let (mark_sender, marks) = mpsc::channel(QUEUE);
         let (bus, commands) = bus::channel();
-        let inputs = Inputs { alerts, probes, addresses: resolved };
+        let inputs = Inputs { alerts, probes, addresses: resolved, marks };
         let alert_bus = control::Bus {
             redis: settings.redis,
             watched: control::watched(&settings.services),
             commands,
             readings: alert_sender,
+            marks: mark_sender,
+            announcements,
+            name: settings.balancer.name,
             metrics: metrics.bus.clone(),
         };
         let control = control::start(alert_bus, controller, inputs, ended.clone())?;

@@ -1,10 +1,10 @@
 //! How the rest of the process raises and clears alerts.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::model::{Alert, Owners, ServiceName};
+use crate::model::{Alert, BackendId, DrainMark, EjectMark, LeaseMark, Marks, Owners, ServiceName, WeightMark};
 
 /// Commands that may wait for the bus at one time.
 const QUEUE: usize = 64;
@@ -26,6 +26,29 @@ pub enum BusError {
     Stopped,
     #[error("no service `{0}`")]
     UnknownService(ServiceName),
+    /// A lease has to be asked of the store itself.
+    #[error("the store is away; a lease is granted only by the store that all balancers share")]
+    Away,
+    #[error("a lease is out: `{}` until {}", .0.backend, humantime::format_rfc3339_seconds(.0.until))]
+    Leased(Box<LeaseMark>),
+    #[error("no such lease: it has ended, or was never granted")]
+    NoLease,
+}
+
+/// A mark to be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    Drain(BackendId, DrainMark),
+    Weights(WeightMark),
+    Ejection(EjectMark),
+}
+
+/// A mark to be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MarkName {
+    Drain(BackendId),
+    Weights,
+    Ejection,
 }
 
 /// What is asked of the bus.
@@ -63,6 +86,37 @@ impl BusHandle {
     /// Dropping the future after its first poll may leave the alert cleared.
     pub async fn clear(&self, service: &ServiceName) -> Result<Owners, BusError> {
         self.ask(service, Action::Clear).await
+    }
+
+    /// Sets a mark: in force here at once, written to the store at once or when it is back. Returns all marks of the
+    /// service that are now in force.
+    pub async fn mark(&self, service: &ServiceName, mark: Mark) -> Result<Marks, BusError> {
+        let _ = (service, mark);
+        Err(BusError::Stopped)
+    }
+
+    /// Removes a mark, as [`Self::mark`] sets one.
+    pub async fn unmark(&self, service: &ServiceName, name: MarkName) -> Result<Marks, BusError> {
+        let _ = (service, name);
+        Err(BusError::Stopped)
+    }
+
+    /// Asks the store for the one lease of a service. Granted only while none is out.
+    pub async fn lease(&self, service: &ServiceName, lease: LeaseMark) -> Result<LeaseMark, BusError> {
+        let _ = (service, lease);
+        Err(BusError::Stopped)
+    }
+
+    /// Moves the end of the lease that is named `id`.
+    pub async fn renew(&self, service: &ServiceName, id: &str, until: SystemTime) -> Result<LeaseMark, BusError> {
+        let _ = (service, id, until);
+        Err(BusError::Stopped)
+    }
+
+    /// Ends the lease that is named `id`.
+    pub async fn release(&self, service: &ServiceName, id: &str) -> Result<(), BusError> {
+        let _ = (service, id);
+        Err(BusError::Stopped)
     }
 
     async fn ask(&self, service: &ServiceName, action: Action) -> Result<Owners, BusError> {

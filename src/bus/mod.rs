@@ -22,7 +22,7 @@ mod store;
 mod watch;
 
 pub use alerts::Watched;
-pub use command::{BusError, BusHandle, Commands, channel};
+pub use command::{BusError, BusHandle, Commands, Mark, MarkName, channel};
 pub use memory::memory;
 pub use watch::redis;
 

@@ -13,7 +13,7 @@ use super::fleet::{Change, Fleet};
 use super::gate::Turn;
 use super::status::FleetStatus;
 use crate::metrics::{ControlMetrics, GateMetrics, Metrics};
-use crate::model::{AlertReading, Endpoint, Health, ProbeReport, ServiceSpec};
+use crate::model::{AlertReading, Endpoint, Health, MarkReading, PeerMark, ProbeReport, ServiceName, ServiceSpec};
 use crate::table::TableWriter;
 
 /// What an endpoint resolves to, now and later.
@@ -25,7 +25,17 @@ pub struct Inputs {
     pub probes: mpsc::Receiver<ProbeReport>,
     /// Endpoints whose addresses changed.
     pub addresses: mpsc::Receiver<Endpoint>,
+    pub marks: mpsc::Receiver<MarkReading>,
 }
+
+/// What the controller says, always the latest.
+pub struct Outputs {
+    pub status: watch::Receiver<Arc<FleetStatus>>,
+    pub announcements: watch::Receiver<Announcements>,
+}
+
+/// The canaries that this balancer keeps out for what it has seen itself, for the others to follow.
+pub type Announcements = BTreeMap<ServiceName, PeerMark>;
 
 /// Turns events into tables.
 pub struct Controller {
@@ -36,6 +46,7 @@ pub struct Controller {
     gates: Vec<GateMetrics>,
     metrics: ControlMetrics,
     status: watch::Sender<Arc<FleetStatus>>,
+    announcements: watch::Sender<Announcements>,
 }
 
 impl Controller {
@@ -45,18 +56,21 @@ impl Controller {
         addresses: Addresses,
         metrics: &Metrics,
         mut writer: TableWriter,
-    ) -> (Self, watch::Receiver<Arc<FleetStatus>>) {
+    ) -> (Self, Outputs) {
         let fleet = Fleet::new(services, SystemTime::now());
-        let builder = Builder::new(&fleet, metrics.data.clone(), |endpoint| current(&addresses, endpoint));
+        let builder =
+            Builder::new(&fleet, metrics.data.clone(), Arc::default(), |endpoint| current(&addresses, endpoint));
         let generation = writer.publish(builder.table());
         metrics.control.published(generation);
-        let (status, watched) = watch::channel(Arc::new(FleetStatus::new(&fleet, generation)));
+        let (status, watched) = watch::channel(Arc::new(FleetStatus::new(&fleet, generation, &metrics.data)));
+        let (announcements, announced) = watch::channel(Announcements::new());
         let gates = services.iter().map(|service| metrics.control.gate(&service.name)).collect();
-        let controller = Self { fleet, builder, writer, addresses, gates, metrics: metrics.control.clone(), status };
+        let metrics = metrics.control.clone();
+        let controller = Self { fleet, builder, writer, addresses, gates, metrics, status, announcements };
         for service in 0..controller.fleet.services.len() {
             controller.show(service);
         }
-        (controller, watched)
+        (controller, Outputs { status: watched, announcements: announced })
     }
 
     /// Decides until `shutdown`, alerts before anything else.
@@ -68,6 +82,10 @@ impl Controller {
                 Some(reading) = inputs.alerts.recv() => {
                     let change = self.fleet.alerted(&reading, SystemTime::now());
                     self.apply(change, reading.seen);
+                }
+                Some(reading) = inputs.marks.recv() => {
+                    tracing::debug!(service = %reading.service, "marks read");
+                    self.announcements.send_if_modified(|_| false);
                 }
                 Some(report) = inputs.probes.recv() => {
                     let change = self.fleet.probed(&report, SystemTime::now());
@@ -140,7 +158,7 @@ impl Controller {
 
     fn tell(&self) {
         let generation = self.writer.generation();
-        self.status.send_replace(Arc::new(FleetStatus::new(&self.fleet, generation)));
+        self.status.send_replace(Arc::new(FleetStatus::new(&self.fleet, generation, self.builder.metrics())));
     }
 }
 

@@ -16,5 +16,5 @@ mod gate;
 mod specimen;
 mod status;
 
-pub use controller::{Addresses, Controller, Inputs};
+pub use controller::{Addresses, Announcements, Controller, Inputs, Outputs};
 pub use status::{BackendStatus, FleetStatus, GateStatus, ServiceStatus, State, TrackStatus};

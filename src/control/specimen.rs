@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::fleet::{Change, Fleet};
 use crate::model::{
-    Alert, AlertKeys, AlertReading, BackendId, BackendSpec, BackendWeight, Balance, Endpoint, Health, Owners,
-    PathPrefix, PoolLimits, ProbeReport, ProbeSpec, ProbeTarget, ServiceName, ServiceSpec, StatusRanges, Timeouts,
-    Track, TrackSpec, Weight,
+    Affinity, Alert, AlertKeys, AlertReading, BackendId, BackendSpec, BackendWeight, Balance, CircuitLimits,
+    CookieSpec, Endpoint, GateSpec, Health, OutlierSpec, Owners, PathPrefix, PoolLimits, ProbeReport, ProbeSpec,
+    ProbeTarget, RetrySpec, ServiceName, ServiceSpec, StatusRanges, TesterSpec, Timeouts, Track, TrackSpec, Weight,
 };
 
 /// Passes that re-admit a canary.
@@ -25,9 +25,26 @@ pub(super) fn service(stable: (u16, &[&str]), canary: (u16, &[&str])) -> Service
         served_by_header: false,
         timeout: Timeouts { connect: second, response: second, idle: second },
         pool: PoolLimits { max_idle: 1, idle_timeout: second, max_age: second },
+        affinity: Affinity::None,
+        split_by: None,
+        retry: RetrySpec::specimen(),
+        outlier: OutlierSpec {
+            consecutive: 5,
+            success_percent: 90,
+            window: Duration::from_secs(10),
+            min_requests: 20,
+            max_ejected_percent: 20,
+            base_ejection: second,
+            max_ejection: Duration::from_secs(300),
+        },
+        limits: CircuitLimits { connections: 0, requests: 0, queue: 0, queue_timeout: second },
+        gate: GateSpec { follow_peers: true },
+        cookie: CookieSpec { name: "coalmine-web".to_owned(), max_age: Duration::ZERO, secure: false },
+        tester: TesterSpec { header: None, cookie: None, secret: None },
+        rules: Vec::new(),
         alert: AlertKeys { key: "alert:web".to_owned(), compat: Vec::new() },
         stable: track(stable),
-        canary: (!canary.1.is_empty()).then(|| track(canary)),
+        canary: (!canary.1.is_empty()).then(|| TrackSpec { slow_start: Some(Duration::ZERO), ..track(canary) }),
     }
 }
 
@@ -47,6 +64,8 @@ fn track((weight, backends): (u16, &[&str])) -> TrackSpec {
             fall: NonZeroU32::MIN,
             rise: NonZeroU32::new(RISE).unwrap(),
         },
+        min_up: None,
+        slow_start: None,
     }
 }
 

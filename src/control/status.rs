@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use serde::{Serialize, Serializer};
 
 use super::fleet::{Fleet, Member, ServiceState};
+use crate::metrics::{DataMetrics, IntGauge};
 use crate::model::{BackendId, Endpoint, Health, Owners, Reasons, ServiceName, Track, TrackSpec};
 
 /// The state of all services at one moment.
@@ -55,6 +56,11 @@ pub struct BackendStatus {
     /// When `state` last changed.
     #[serde(serialize_with = "rfc3339")]
     pub since: SystemTime,
+    /// It gets no new requests by an operator's wish or a lease.
+    pub draining: bool,
+    /// Requests that it works on at the moment of looking, those that were sent by this balancer.
+    #[serde(serialize_with = "now")]
+    pub in_flight: IntGauge,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -76,12 +82,12 @@ pub enum State {
 }
 
 impl FleetStatus {
-    pub(super) fn new(fleet: &Fleet, generation: u64) -> Self {
+    pub(super) fn new(fleet: &Fleet, generation: u64, metrics: &DataMetrics) -> Self {
         Self {
             generation,
             probed: fleet.all_probed(),
             alerts_read: fleet.all_alerts_read(),
-            services: fleet.services.iter().map(ServiceStatus::new).collect(),
+            services: fleet.services.iter().map(|service| ServiceStatus::new(service, metrics)).collect(),
         }
     }
 
@@ -91,14 +97,14 @@ impl FleetStatus {
 }
 
 impl ServiceStatus {
-    fn new(service: &ServiceState) -> Self {
+    fn new(service: &ServiceState, metrics: &DataMetrics) -> Self {
         let track = |track: Track, spec: &TrackSpec| TrackStatus {
             weight: spec.weight.get(),
             backends: service
                 .members
                 .iter()
                 .filter(|member| member.target.track == track)
-                .map(BackendStatus::new)
+                .map(|member| BackendStatus::new(member, metrics))
                 .collect(),
         };
         Self {
@@ -118,7 +124,7 @@ impl ServiceStatus {
 }
 
 impl BackendStatus {
-    fn new(member: &Member) -> Self {
+    fn new(member: &Member, metrics: &DataMetrics) -> Self {
         Self {
             id: member.spec.id.clone(),
             address: member.spec.address.clone(),
@@ -126,10 +132,16 @@ impl BackendStatus {
             state: member.health,
             reason: member.failure.clone(),
             since: member.since,
+            draining: false,
+            in_flight: metrics.backend(&member.target).in_flight,
         }
     }
 }
 
 fn rfc3339<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_rfc3339_millis(*at))
+}
+
+fn now<S: Serializer>(gauge: &IntGauge, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(gauge.get())
 }

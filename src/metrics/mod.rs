@@ -10,12 +10,13 @@ mod names;
 mod open;
 
 use prometheus::core::Collector;
-use prometheus::{Encoder, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Encoder, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 pub use bus::BusMetrics;
 pub use control::{ControlMetrics, GateMetrics, ProbeMetrics};
 pub use data::{BackendMetrics, Class, DataMetrics, Failure};
 pub use open::Open;
+pub use prometheus::IntGauge;
 
 /// All metrics of one process.
 #[derive(Clone)]

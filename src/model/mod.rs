@@ -3,26 +3,41 @@
 //! Everything else imports from here, and this module imports from nobody. A value of one of these types is valid by
 //! construction: text from outside is parsed into them by [`crate::config`] and [`crate::bus`], never checked later.
 
+mod affinity;
 mod alert;
 mod backend;
+mod choice;
+mod gate;
 mod health;
+mod limits;
+mod mark;
 mod name;
+mod outlier;
 mod probe;
 mod reason;
+mod retry;
 mod secret;
 mod service;
 mod settings;
 mod track;
 
+pub use affinity::{Affinity, AffinitySettings, CookieSpec};
 pub use alert::{Alert, AlertKeys, AlertReading, CompatKey, Owner, Owners};
 pub use backend::{BackendId, BackendSpec, BackendWeight, Endpoint};
+pub use choice::{Condition, RuleSpec, TesterSpec};
+pub use gate::GateSpec;
 pub use health::{Health, ProbeReport, ProbeTarget};
+pub use limits::CircuitLimits;
+pub use mark::{DrainMark, EjectMark, LeaseMark, MarkReading, Marks, Note, PeerMark, WeightMark};
 pub use name::{HostPattern, PathPrefix, ServiceName};
+pub use outlier::OutlierSpec;
 pub use probe::{ProbeSpec, StatusRanges};
 pub use reason::{Reason, Reasons};
+pub use retry::RetrySpec;
 pub use secret::Secret;
 pub use service::{Balance, PoolLimits, ServiceSpec, Timeouts};
 pub use settings::{
-    AccessLog, AdminSettings, ListenSettings, LogFormat, LogSettings, RedisPlace, RedisSettings, Settings,
+    AccessLog, AdminSettings, BalancerSettings, ListenSettings, LogFormat, LogSettings, RedisPlace, RedisSettings,
+    Settings,
 };
 pub use track::{Track, TrackSpec, Weight};

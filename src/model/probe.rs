@@ -43,6 +43,11 @@ impl StatusRanges {
         valid.then_some(Self(ranges))
     }
 
+    /// No status at all.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     pub fn contains(&self, status: StatusCode) -> bool {
         self.0.iter().any(|range| range.contains(&status.as_u16()))
     }

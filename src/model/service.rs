@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::{AlertKeys, HostPattern, PathPrefix, ServiceName, TrackSpec};
+use http::HeaderName;
+
+use super::{
+    Affinity, AlertKeys, CircuitLimits, CookieSpec, GateSpec, HostPattern, OutlierSpec, PathPrefix, RetrySpec,
+    RuleSpec, ServiceName, TesterSpec, TrackSpec,
+};
 
 /// A service with every default filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -15,9 +20,21 @@ pub struct ServiceSpec {
     pub path_prefix: PathPrefix,
     pub balance: Balance,
     pub served_by_header: bool,
+    pub affinity: Affinity,
+    /// Requests that have this field are split by a hash of its value, the others by turns.
+    #[serde(serialize_with = "header_name")]
+    pub split_by: Option<HeaderName>,
     pub timeout: Timeouts,
     pub pool: PoolLimits,
     pub alert: AlertKeys,
+    pub retry: RetrySpec,
+    pub outlier: OutlierSpec,
+    pub limits: CircuitLimits,
+    pub gate: GateSpec,
+    pub cookie: CookieSpec,
+    pub tester: TesterSpec,
+    #[serde(rename = "rule", skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleSpec>,
     pub stable: TrackSpec,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<TrackSpec>,
@@ -57,4 +74,9 @@ pub struct PoolLimits {
 /// Writes a duration as it is written in the configuration: `1s`, `500ms`.
 pub(crate) fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_duration(*duration))
+}
+
+/// Writes an optional field name as it is written in the configuration, where empty means none.
+fn header_name<S: Serializer>(name: &Option<HeaderName>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name.as_ref().map_or("", HeaderName::as_str))
 }

@@ -8,7 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::service::seconds;
-use super::{Endpoint, Secret, ServiceSpec};
+use super::{AffinitySettings, Endpoint, Secret, ServiceSpec};
 
 /// Everything that the configuration says.
 #[derive(Clone, Debug, Serialize)]
@@ -19,6 +19,8 @@ pub struct Settings {
     /// Absent: alerts live in memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisSettings>,
+    pub balancer: BalancerSettings,
+    pub affinity: AffinitySettings,
     #[serde(rename = "service")]
     pub services: Vec<ServiceSpec>,
 }
@@ -40,8 +42,18 @@ pub struct ListenSettings {
     /// How long running requests may take to end after a stop was asked for.
     #[serde(serialize_with = "seconds")]
     pub drain: Duration,
+    /// How long connections and requests are still taken after a stop was asked for, while `/readyz` says 503.
+    #[serde(serialize_with = "seconds")]
+    pub lame_duck: Duration,
     /// Whether `Via` is added.
     pub via: bool,
+}
+
+/// This balancer among others on the same Redis.
+#[derive(Clone, Debug, Serialize)]
+pub struct BalancerSettings {
+    /// Unique among them; by default the host's name.
+    pub name: String,
 }
 
 /// What is written to the log, and how.

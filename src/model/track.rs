@@ -1,9 +1,11 @@
 //! The two versions of a service.
 
 use std::fmt;
+use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize, Serializer};
 
+use super::service::seconds;
 use super::{BackendSpec, ProbeSpec};
 
 /// One of the two versions of a service.
@@ -30,7 +32,8 @@ impl fmt::Display for Track {
 }
 
 /// A track's share of a service's requests, 0 to 1000.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u16")]
 pub struct Weight(u16);
 
 impl Weight {
@@ -46,10 +49,28 @@ impl Weight {
     }
 }
 
+impl TryFrom<u16> for Weight {
+    type Error = String;
+
+    fn try_from(weight: u16) -> Result<Self, String> {
+        Self::new(weight).ok_or_else(|| format!("a weight is 0 to {}", Self::MAX))
+    }
+}
+
 /// A track as configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrackSpec {
     pub weight: Weight,
     pub backends: Vec<BackendSpec>,
     pub probe: ProbeSpec,
+    /// Of stable: so many backends have to be up while another is taken down by a lease. Absent: all but one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_up: Option<u32>,
+    /// Of the canary: how long its share takes to grow to the full one after a re-admission. Zero: it has it at once.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_seconds")]
+    pub slow_start: Option<Duration>,
+}
+
+fn maybe_seconds<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    seconds(&duration.unwrap_or_default(), serializer)
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use super::{Alarm, Budget, Circuit, Outcomes};
 use crate::metrics::BackendMetrics;
-use crate::model::{BackendId, PoolLimits, Timeouts, Track};
+use crate::model::{BackendId, PoolLimits, RetrySpec, ServiceName, Timeouts, Track};
 
 /// Distinguishes backends in connection pools. A backend whose addresses change gets a new key, so that no pooled
 /// connection to an old address is used again.
@@ -29,4 +30,39 @@ pub struct Backend {
     pub timeout: Timeouts,
     pub pool: PoolLimits,
     pub metrics: BackendMetrics,
+    pub terms: Arc<Terms>,
+    pub outcomes: Arc<Outcomes>,
+    /// Of the canary as a whole; `None` for a backend of stable.
+    pub together: Option<Arc<Outcomes>>,
+    /// `None`: no limits.
+    pub circuit: Option<Arc<Circuit>>,
+}
+
+/// What the backends of a service have in common.
+#[derive(Debug)]
+pub struct Terms {
+    pub service: ServiceName,
+    pub retry: RetrySpec,
+    pub budget: Arc<Budget>,
+    pub alarm: Arc<Alarm>,
+}
+
+impl Backend {
+    /// It answered a request of a client as it should.
+    #[inline]
+    pub fn pass(&self) {
+        self.outcomes.pass();
+        if let Some(together) = &self.together {
+            together.pass();
+        }
+    }
+
+    /// It failed a request of a client: the controller hears of it at once.
+    pub fn fail(&self) {
+        self.outcomes.fail();
+        if let Some(together) = &self.together {
+            together.fail();
+        }
+        self.terms.alarm.ring();
+    }
 }

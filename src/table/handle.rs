@@ -4,19 +4,22 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
+use tokio::sync::watch;
 
 use super::RoutingTable;
 
 /// An empty table of generation 0, and the two ends of it.
 pub fn table() -> (TableWriter, TableReader) {
     let current = Arc::new(ArcSwap::from_pointee(RoutingTable::default()));
-    (TableWriter { current: current.clone(), generation: 0 }, TableReader { current })
+    let (published, generations) = watch::channel(0);
+    (TableWriter { current: current.clone(), published, generation: 0 }, TableReader { current, generations })
 }
 
 /// The only way to change what is routed. Not `Clone`: the controller owns it.
 #[derive(Debug)]
 pub struct TableWriter {
     current: Current,
+    published: watch::Sender<u64>,
     generation: u64,
 }
 
@@ -26,6 +29,7 @@ impl TableWriter {
         self.generation += 1;
         table.generation = self.generation;
         self.current.store(Arc::new(table));
+        self.published.send_replace(self.generation);
         self.generation
     }
 
@@ -39,6 +43,7 @@ impl TableWriter {
 #[derive(Clone, Debug)]
 pub struct TableReader {
     current: Current,
+    generations: watch::Receiver<u64>,
 }
 
 type Current = Arc<ArcSwap<RoutingTable>>;
@@ -50,6 +55,11 @@ thread_local! {
 }
 
 impl TableReader {
+    /// The generation in force, for a task that waits for the next. Never awaited by a request.
+    pub fn generations(&self) -> watch::Receiver<u64> {
+        self.generations.clone()
+    }
+
     /// Looks something up in the table in force now.
     #[inline]
     pub fn read<T>(&self, look: impl FnOnce(&RoutingTable) -> T) -> T {

@@ -4,18 +4,32 @@
 //! through a [`TableReader`] and can't publish. What must survive a swap, the positions in the schedules, is shared
 //! between snapshots by [`Positions`]. This module is the only home of `arc_swap`.
 
+mod alarm;
 mod backend;
+mod budget;
+mod choice;
+mod circuit;
 mod handle;
 mod host;
+mod outcomes;
+mod pins;
 mod router;
 mod schedule;
 mod service;
 mod snapshot;
+mod trial;
 
-pub use backend::{Backend, BackendKey};
+pub use alarm::Alarm;
+pub use backend::{Backend, BackendKey, Terms};
+pub use budget::{Budget, BudgetSeat};
+pub use choice::Choice;
+pub use circuit::Circuit;
 pub use handle::{TableReader, TableWriter, table};
 pub use host::host_name;
+pub use outcomes::{Outcomes, Sample};
+pub use pins::Pins;
 pub use router::Router;
 pub use schedule::Schedule;
-pub use service::{Lane, Positions, Routed, Split};
+pub use service::{Lane, Positions, Routed, Split, Trying};
 pub use snapshot::RoutingTable;
+pub use trial::{Trial, TrialSeat, TrialState};

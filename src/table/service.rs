@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use super::{Backend, Schedule};
+use super::{Backend, Choice, Schedule, Trial};
 use crate::model::{Balance, Track};
 
 /// A service with every decision about it already taken.
@@ -13,23 +13,35 @@ pub struct Routed {
     pub balance: Balance,
     pub stable: Lane,
     pub canary: Lane,
+    /// The canary's way back: it is out, and one request may try it.
+    pub trying: Option<Trying>,
+    /// Backends that take only the requests of visitors that are kept on them: they drain, or the track has no weight.
+    pub kept: Vec<Arc<Backend>>,
+    /// The canary is out for a reason: visitors that were kept on it move to stable for good. `false` as well in a
+    /// service without a canary, and at the start.
+    pub ejected: bool,
+    /// `None`: nothing but the schedule decides.
+    pub choice: Option<Arc<Choice>>,
     pub positions: Arc<Positions>,
 }
 
 impl Routed {
-    /// Whether new requests may go to `backend`.
+    /// Whether new requests may go to `backend`. A canary that is out has no lane.
     pub fn routes_to(&self, backend: &Backend) -> bool {
         let lane = match backend.track {
             Track::Stable => &self.stable,
             Track::Canary => &self.canary,
         };
-        let track = match self.split {
-            Split::Both(_) => true,
-            Split::Only(track) => track == backend.track,
-            Split::Nothing => false,
-        };
-        track && lane.members().iter().any(|member| member.key == backend.key)
+        lane.members().iter().any(|member| member.key == backend.key)
     }
+}
+
+/// An ejected canary whose every reason is gone but that no client's request has succeeded on it.
+#[derive(Clone, Debug)]
+pub struct Trying {
+    pub trial: Arc<Trial>,
+    /// Its backends that are up.
+    pub lane: Lane,
 }
 
 /// Which track a new request goes to.

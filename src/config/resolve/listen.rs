@@ -43,6 +43,7 @@ pub(super) fn listen(problems: &mut Problems<'_>, raw: &RawListen) -> Option<Lis
         header_timeout: header_timeout?,
         idle_timeout: idle_timeout?,
         drain: drain?,
+        lame_duck: Duration::ZERO,
         via: raw.via,
     })
 }

@@ -52,6 +52,8 @@ pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path,
         log: log?,
         admin: admin?,
         redis: redis.map_or(Some(None), |redis| redis.map(Some))?,
+        balancer: crate::model::BalancerSettings { name: "coalmine".to_owned() },
+        affinity: crate::model::AffinitySettings::default(),
         services,
     })
 }

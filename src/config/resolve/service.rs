@@ -31,8 +31,42 @@ pub(super) fn service(
     let tracks = tracks(problems, key, raw);
     let alert = alert(problems, &key.field("alert"), &raw.alert, name.as_ref(), redis_prefix);
     let (stable, canary) = tracks?;
+    let name = name?;
     Some(ServiceSpec {
-        name: name?,
+        affinity: crate::model::Affinity::None,
+        split_by: None,
+        retry: crate::model::RetrySpec {
+            idempotent: false,
+            buffer: 64 * 1024,
+            canary_statuses: crate::model::StatusRanges::new(vec![500..=500, 502..=504])?,
+            stable_statuses: crate::model::StatusRanges::new(vec![502..=504])?,
+            budget_percent: 20,
+            budget_min: 3,
+        },
+        outlier: crate::model::OutlierSpec {
+            consecutive: 5,
+            success_percent: 90,
+            window: std::time::Duration::from_secs(10),
+            min_requests: 20,
+            max_ejected_percent: 20,
+            base_ejection: std::time::Duration::from_secs(1),
+            max_ejection: std::time::Duration::from_secs(300),
+        },
+        limits: crate::model::CircuitLimits {
+            connections: 0,
+            requests: 0,
+            queue: 0,
+            queue_timeout: std::time::Duration::from_secs(1),
+        },
+        gate: crate::model::GateSpec { follow_peers: true },
+        cookie: crate::model::CookieSpec {
+            name: format!("coalmine-{name}"),
+            max_age: std::time::Duration::ZERO,
+            secure: false,
+        },
+        tester: crate::model::TesterSpec { header: None, cookie: None, secret: None },
+        rules: Vec::new(),
+        name,
         hosts: hosts?,
         path_prefix: path_prefix?,
         balance: balance?,

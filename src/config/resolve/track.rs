@@ -27,7 +27,8 @@ pub(super) fn track(
     let backends = backends(problems, &key.field("backends"), &raw.backends);
     let own = key.field("probe");
     let probe = probe(problems, &Layers { track, own: (&own, &raw.probe), shared });
-    Some(TrackSpec { weight: weight?, backends: backends?, probe: probe? })
+    let slow_start = (track == Track::Canary).then(std::time::Duration::default);
+    Some(TrackSpec { weight: weight?, backends: backends?, probe: probe?, min_up: None, slow_start })
 }
 
 fn backends(problems: &mut Problems<'_>, key: &Key, raw: &[RawBackend]) -> Option<Vec<BackendSpec>> {

@@ -9,19 +9,27 @@ use http::HeaderValue;
 use super::fleet::{Fleet, Member, ServiceState};
 use crate::metrics::DataMetrics;
 use crate::model::{Endpoint, ProbeTarget, Track};
-use crate::table::{Backend, Lane, Positions, Routed, Router, RoutingTable, Schedule, Split};
+use crate::table::{
+    Alarm, Backend, Budget, Lane, Outcomes, Positions, Routed, Router, RoutingTable, Schedule, Split, Terms,
+};
 
 /// Builds one table after another, and keeps what they share: backends, positions, and services that did not change.
 pub(super) struct Builder {
     backends: BTreeMap<ProbeTarget, Arc<Backend>>,
     next_key: u64,
     metrics: DataMetrics,
+    alarm: Arc<Alarm>,
     table: RoutingTable,
 }
 
 impl Builder {
     /// `addresses` gives what an endpoint resolves to now.
-    pub(super) fn new(fleet: &Fleet, metrics: DataMetrics, addresses: impl Fn(&Endpoint) -> Arc<[SocketAddr]>) -> Self {
+    pub(super) fn new(
+        fleet: &Fleet,
+        metrics: DataMetrics,
+        alarm: Arc<Alarm>,
+        addresses: impl Fn(&Endpoint) -> Arc<[SocketAddr]>,
+    ) -> Self {
         let router = Router::new(fleet.services.iter().map(|service| {
             let spec = &service.spec;
             (spec.hosts.as_slice(), &spec.path_prefix)
@@ -30,6 +38,7 @@ impl Builder {
             backends: BTreeMap::new(),
             next_key: 0,
             metrics,
+            alarm,
             table: RoutingTable { router: Arc::new(router), ..RoutingTable::default() },
         };
         for service in &fleet.services {
@@ -45,6 +54,10 @@ impl Builder {
     /// The table as it stands.
     pub(super) fn table(&self) -> RoutingTable {
         self.table.clone()
+    }
+
+    pub(super) fn metrics(&self) -> &DataMetrics {
+        &self.metrics
     }
 
     /// Routes one service anew.
@@ -74,6 +87,12 @@ impl Builder {
         self.next_key += 1;
         let track = member.target.track;
         let field = |text: String| HeaderValue::try_from(text).ok();
+        let terms = Terms {
+            service: service.spec.name.clone(),
+            retry: service.spec.retry.clone(),
+            budget: Arc::new(Budget::default()),
+            alarm: self.alarm.clone(),
+        };
         let backend = Backend {
             key: self.next_key,
             id: member.spec.id.clone(),
@@ -85,6 +104,10 @@ impl Builder {
             timeout: service.spec.timeout,
             pool: service.spec.pool,
             metrics: self.metrics.backend(&member.target),
+            terms: Arc::new(terms),
+            outcomes: Arc::new(Outcomes::default()),
+            together: None,
+            circuit: None,
         };
         self.backends.insert(member.target.clone(), Arc::new(backend));
     }
@@ -114,7 +137,17 @@ impl Builder {
                 if stable.is_empty() { Split::Nothing } else { Split::Only(Track::Stable) }
             }
         };
-        Routed { split, balance: service.spec.balance, stable, canary, positions }
+        Routed {
+            split,
+            balance: service.spec.balance,
+            stable,
+            canary,
+            trying: None,
+            kept: Vec::new(),
+            ejected: !service.admitted(),
+            choice: None,
+            positions,
+        }
     }
 }
 
