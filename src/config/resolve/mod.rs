@@ -10,7 +10,10 @@ use super::key::Key;
 use super::problem::Problems;
 use super::raw::Raw;
 
+mod address;
 mod alert;
+mod backend;
+mod differ;
 mod listen;
 mod log;
 mod probe;
@@ -18,6 +21,7 @@ mod redis;
 mod scalar;
 mod secret;
 mod service;
+mod status;
 mod track;
 
 /// `directory` is where relative paths of secrets begin. `complete` tells that nothing was left out of `raw` for its
@@ -43,7 +47,7 @@ pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path,
         .map(|(index, raw)| service::service(problems, &key.index(index), raw, prefix))
         .collect();
     if complete {
-        service::services_differ(problems, &key, &services);
+        differ::services_differ(problems, &key, &services);
     }
 
     let services = services.into_iter().collect::<Option<Vec<_>>>()?;

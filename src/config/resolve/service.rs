@@ -1,16 +1,12 @@
-//! `[[service]]`: each by itself, then all beside each other.
-
-use std::collections::HashSet;
+//! `[[service]]`: one by itself.
 
 use super::alert::alert;
 use super::scalar::{LASTING, duration, whole, word};
-use super::track::track;
+use super::track::tracks;
 use crate::config::key::Key;
 use crate::config::problem::Problems;
 use crate::config::raw::{RawPool, RawService, RawTimeout};
-use crate::model::{
-    Balance, HostPattern, PathPrefix, PoolLimits, ServiceName, ServiceSpec, Timeouts, Track, TrackSpec,
-};
+use crate::model::{Balance, HostPattern, PathPrefix, PoolLimits, ServiceName, ServiceSpec, Timeouts};
 
 pub(super) fn service(
     problems: &mut Problems<'_>,
@@ -79,33 +75,6 @@ pub(super) fn service(
     })
 }
 
-/// Refuses what would make two services one: a name, a match, an alert.
-pub(super) fn services_differ(problems: &mut Problems<'_>, key: &Key, services: &[Option<ServiceSpec>]) {
-    for (index, later) in services.iter().enumerate() {
-        let key = key.index(index);
-        let Some(later) = later else { continue };
-        for earlier in services[..index].iter().flatten() {
-            let name = &earlier.name;
-            if *name == later.name {
-                let why = "another service has this name";
-                problems.refuse::<()>(&key.field("name"), name, why, "give each service a name of its own");
-            }
-            if let Some(host) = same_match(earlier, later) {
-                let why = format!("services `{name}` and `{}` match the same requests: {host}", later.name);
-                let remedy = "give them different hosts or path prefixes";
-                problems.refuse::<()>(&key.field("path_prefix"), &later.path_prefix, why, remedy);
-            }
-            // Keys that follow from one name are one mistake with it.
-            if *name != later.name && same_alert(&earlier.alert.key, &later.alert.key) {
-                let why =
-                    format!("an alert of one would be one of the other: service `{name}` has `{}`", earlier.alert.key);
-                let remedy = "write keys of which none is the other, or the other with `:` and more";
-                problems.refuse::<()>(&key.field("alert").field("key"), &later.alert.key, why, remedy);
-            }
-        }
-    }
-}
-
 fn name(problems: &mut Problems<'_>, key: &Key, text: Option<&str>) -> Option<ServiceName> {
     let remedy = "write 1 to 63 of a-z, 0-9 and -";
     match text {
@@ -145,60 +114,4 @@ fn pool(problems: &mut Problems<'_>, key: &Key, raw: &RawPool) -> Option<PoolLim
     let max_age = duration(problems, &key.field("max_age"), &raw.max_age, LASTING);
     let max_idle = max_idle.and_then(|max| usize::try_from(max).ok());
     Some(PoolLimits { max_idle: max_idle?, idle_timeout: idle_timeout?, max_age: max_age? })
-}
-
-fn tracks(problems: &mut Problems<'_>, key: &Key, raw: &RawService) -> Option<(TrackSpec, Option<TrackSpec>)> {
-    let probe_key = key.field("probe");
-    let (stable_key, canary_key) = (key.field("stable"), key.field("canary"));
-    let stable = match &raw.stable {
-        Some(raw_track) => track(problems, &stable_key, Track::Stable, raw_track, (&probe_key, &raw.probe)),
-        None => {
-            let remedy = "add [service.stable] with backends = [\"host:port\"]";
-            problems.miss(&stable_key, "the service has no stable backends", remedy)
-        }
-    };
-    let canary = match &raw.canary {
-        Some(raw_track) => track(problems, &canary_key, Track::Canary, raw_track, (&probe_key, &raw.probe)).map(Some),
-        None => Some(None),
-    };
-    let (stable, canary) = (stable?, canary?);
-    let shares = stable.weight.get() + canary.as_ref().map_or(0, |canary| canary.weight.get());
-    if shares == 0 {
-        let why = if canary.is_some() { "both tracks have no share" } else { "the only track has no share" };
-        problems.refuse::<()>(&stable_key.field("weight"), 0, why, "write a weight from 1 to 1000");
-    }
-    let unique = ids_differ(problems, [(&stable_key, Some(&stable)), (&canary_key, canary.as_ref())]);
-    (shares > 0 && unique).then_some((stable, canary))
-}
-
-fn ids_differ(problems: &mut Problems<'_>, tracks: [(&Key, Option<&TrackSpec>); 2]) -> bool {
-    let mut seen = HashSet::new();
-    let mut unique = true;
-    for (key, track) in tracks {
-        for (index, backend) in track.iter().flat_map(|track| &track.backends).enumerate() {
-            if !seen.insert(&backend.id) {
-                unique = false;
-                let key = key.field("backends").index(index);
-                let why = "another backend of the service has this id";
-                let remedy = "remove one of the two, or give it a name: { address = \"host:port\", name = \"web2\" }";
-                problems.refuse::<()>(&key, &backend.id, why, remedy);
-            }
-        }
-    }
-    unique
-}
-
-/// What both match, in words.
-fn same_match(a: &ServiceSpec, b: &ServiceSpec) -> Option<String> {
-    let host = match a.hosts.iter().find(|host| b.hosts.contains(host)) {
-        Some(host) => format!("host `{host}`"),
-        None if a.hosts.is_empty() && b.hosts.is_empty() => "any host".into(),
-        None => return None,
-    };
-    (a.path_prefix == b.path_prefix).then(|| format!("{host}, path prefix `{}`", a.path_prefix))
-}
-
-fn same_alert(a: &str, b: &str) -> bool {
-    let owns = |a: &str, b: &str| b.strip_prefix(a).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
-    owns(a, b) || owns(b, a)
 }
