@@ -68,9 +68,12 @@ fn settings(file: &str, text: &str, directory: &Path, variables: Vec<Variable>) 
     let mut problems = Problems::new(&origin);
     let settings = resolve::settings(&mut problems, &raw, directory, misshapen.is_empty());
 
-    // What was left out for its shape is not missing as well.
+    // What was left out for its shape is not missing as well, nor is what it was a part of.
     let mut wrong = problems.into_found();
-    wrong.retain(|(key, _)| !misshapen.iter().any(|(left_out, _)| key.is_within(left_out)));
+    wrong.retain(|(key, problem)| {
+        let missing = problem.value.is_none();
+        !misshapen.iter().any(|(left_out, _)| key.is_within(left_out) || (missing && left_out.is_within(key)))
+    });
     let problems: Vec<Problem> = misshapen.into_iter().chain(wrong).map(|(_, problem)| problem).collect();
     match settings {
         Some(settings) if problems.is_empty() => Ok(settings),

@@ -4,15 +4,27 @@
 
 use serde::Deserialize;
 
+mod affinity;
+mod choice;
+mod gate;
+mod limits;
+mod outlier;
 mod probe;
 mod process;
 mod redis;
+mod retry;
 mod service;
 mod track;
 
+pub(super) use affinity::{RawAffinity, RawCookie};
+pub(super) use choice::{RawRule, RawTester};
+pub(super) use gate::RawGate;
+pub(super) use limits::RawLimits;
+pub(super) use outlier::RawOutlier;
 pub(super) use probe::RawProbe;
-pub(super) use process::{RawAdmin, RawListen, RawLog};
+pub(super) use process::{RawAdmin, RawBalancer, RawListen, RawLog};
 pub(super) use redis::RawRedis;
+pub(super) use retry::RawRetry;
 pub(super) use service::{RawAlert, RawPool, RawService, RawTimeout};
 pub(super) use track::{RawBackend, RawTrack};
 
@@ -23,5 +35,7 @@ pub(super) struct Raw {
     pub(super) log: RawLog,
     pub(super) admin: RawAdmin,
     pub(super) redis: Option<RawRedis>,
+    pub(super) balancer: RawBalancer,
+    pub(super) affinity: RawAffinity,
     pub(super) service: Vec<RawService>,
 }

@@ -1,4 +1,4 @@
-//! What is written about the process itself: `[listen]`, `[log]` and `[admin]`.
+//! What is written about the process itself: `[listen]`, `[log]`, `[admin]` and `[balancer]`.
 
 use serde::Deserialize;
 
@@ -11,6 +11,7 @@ pub(crate) struct RawListen {
     pub(crate) header_timeout: String,
     pub(crate) idle_timeout: String,
     pub(crate) drain: String,
+    pub(crate) lame_duck: String,
     pub(crate) via: bool,
 }
 
@@ -23,6 +24,7 @@ impl Default for RawListen {
             header_timeout: "10s".into(),
             idle_timeout: "60s".into(),
             drain: "30s".into(),
+            lame_duck: "0s".into(),
             via: true,
         }
     }
@@ -54,4 +56,11 @@ impl Default for RawAdmin {
     fn default() -> Self {
         Self { listen: "127.0.0.1:9900".into(), token_file: String::new(), metrics_listen: String::new() }
     }
+}
+
+/// Empty text means: the name of the host.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(crate) struct RawBalancer {
+    pub(crate) name: String,
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{RawProbe, RawTrack};
+use super::{RawCookie, RawGate, RawLimits, RawOutlier, RawProbe, RawRetry, RawRule, RawTester, RawTrack};
 
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
@@ -12,12 +12,21 @@ pub(crate) struct RawService {
     pub(crate) path_prefix: String,
     pub(crate) balance: String,
     pub(crate) served_by_header: bool,
+    pub(crate) affinity: String,
+    pub(crate) split_by: String,
     pub(crate) timeout: RawTimeout,
     pub(crate) pool: RawPool,
     pub(crate) stable: Option<RawTrack>,
     pub(crate) canary: Option<RawTrack>,
     pub(crate) alert: RawAlert,
     pub(crate) probe: RawProbe,
+    pub(crate) retry: RawRetry,
+    pub(crate) outlier: RawOutlier,
+    pub(crate) limits: RawLimits,
+    pub(crate) gate: RawGate,
+    pub(crate) cookie: RawCookie,
+    pub(crate) tester: RawTester,
+    pub(crate) rule: Vec<RawRule>,
 }
 
 impl Default for RawService {
@@ -28,12 +37,21 @@ impl Default for RawService {
             path_prefix: "/".into(),
             balance: "round_robin".into(),
             served_by_header: false,
+            affinity: "none".into(),
+            split_by: String::new(),
             timeout: RawTimeout::default(),
             pool: RawPool::default(),
             stable: None,
             canary: None,
             alert: RawAlert::default(),
             probe: RawProbe::default(),
+            retry: RawRetry::default(),
+            outlier: RawOutlier::default(),
+            limits: RawLimits::default(),
+            gate: RawGate::default(),
+            cookie: RawCookie::default(),
+            tester: RawTester::default(),
+            rule: Vec::new(),
         }
     }
 }

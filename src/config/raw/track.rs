@@ -6,12 +6,14 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use super::RawProbe;
 
-/// The default of `weight` depends on the track.
+/// The default of `weight` depends on the track; `min_up` is of stable only, `slow_start` of the canary only.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawTrack {
     pub(crate) weight: Option<i64>,
     pub(crate) backends: Vec<RawBackend>,
+    pub(crate) min_up: Option<i64>,
+    pub(crate) slow_start: Option<String>,
     pub(crate) probe: RawProbe,
 }
 

@@ -2,9 +2,9 @@
 
 use crate::config::key::Key;
 use crate::config::problem::Problems;
-use crate::model::ServiceSpec;
+use crate::model::{Affinity, ServiceSpec};
 
-/// Refuses what would make two services one: a name, a match, an alert.
+/// Refuses what would make two services one: a name, a match, an alert, a cookie.
 pub(super) fn services_differ(problems: &mut Problems<'_>, key: &Key, services: &[Option<ServiceSpec>]) {
     for (index, later) in services.iter().enumerate() {
         let key = key.index(index);
@@ -19,6 +19,12 @@ pub(super) fn services_differ(problems: &mut Problems<'_>, key: &Key, services: 
                 let why = format!("services `{name}` and `{}` match the same requests: {host}", later.name);
                 let remedy = "give them different hosts or path prefixes";
                 problems.refuse::<()>(&key.field("path_prefix"), &later.path_prefix, why, remedy);
+            }
+            let kept = [earlier, later].iter().all(|service| service.affinity != Affinity::None);
+            if *name != later.name && kept && earlier.cookie.name == later.cookie.name {
+                let why = format!("service `{name}` keeps its visitors with a cookie of this name");
+                let remedy = "write a name of its own for each, or none for the default";
+                problems.refuse::<()>(&key.field("cookie").field("name"), &later.cookie.name, why, remedy);
             }
             // Keys that follow from one name are one mistake with it.
             if *name != later.name && same_alert(&earlier.alert.key, &later.alert.key) {

@@ -35,6 +35,7 @@ pub(super) fn listen(problems: &mut Problems<'_>, raw: &RawListen) -> Option<Lis
     let header_timeout = duration(problems, &key.field("header_timeout"), &raw.header_timeout, LASTING);
     let idle_timeout = duration(problems, &key.field("idle_timeout"), &raw.idle_timeout, LASTING);
     let drain = duration(problems, &key.field("drain"), &raw.drain, Duration::ZERO..=DAY);
+    let lame_duck = duration(problems, &key.field("lame_duck"), &raw.lame_duck, Duration::ZERO..=DAY);
     Some(ListenSettings {
         http: http.into_iter().collect::<Option<Vec<_>>>().filter(|http| !http.is_empty())?,
         workers: workers?.into(),
@@ -42,7 +43,7 @@ pub(super) fn listen(problems: &mut Problems<'_>, raw: &RawListen) -> Option<Lis
         header_timeout: header_timeout?,
         idle_timeout: idle_timeout?,
         drain: drain?,
-        lame_duck: Duration::ZERO,
+        lame_duck: lame_duck?,
         via: raw.via,
     })
 }

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use http::uri::PathAndQuery;
 
 use super::scalar::{duration, whole};
-use super::status::statuses;
+use super::status::{ALL, statuses};
 use crate::config::key::Key;
 use crate::config::problem::Problems;
 use crate::config::raw::RawProbe;
@@ -44,7 +44,11 @@ pub(super) fn probe(problems: &mut Problems<'_>, layers: &Layers<'_>) -> Option<
     let (key, text) = layers.pick("host", |raw| raw.host.clone(), String::new());
     let host = host(problems, &key, text);
     let (key, texts) = layers.pick("expect_status", |raw| raw.expect_status.clone(), vec!["200-399".into()]);
-    let expect_status = statuses(problems, &key, &texts);
+    let expect_status = if texts.is_empty() {
+        problems.refuse(&key, "[]", "no status would be healthy", ALL.remedy)
+    } else {
+        statuses(problems, &key, &texts, &ALL)
+    };
     let (_, expect_body) = layers.pick("expect_body", |raw| raw.expect_body.clone(), String::new());
     let (key, text) = layers.pick("interval", |raw| raw.interval.clone(), default_interval.into());
     let interval = duration(problems, &key, &text, INTERVAL);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::config::key::Key;
 use crate::config::problem::Problems;
+use crate::model::in_words;
 
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
@@ -19,7 +20,7 @@ pub(super) fn duration(
     range: RangeInclusive<Duration>,
 ) -> Option<Duration> {
     let bounds = || {
-        let [start, end] = [range.start(), range.end()].map(|bound| humantime::format_duration(*bound).to_string());
+        let [start, end] = [range.start(), range.end()].map(|bound| in_words(*bound));
         format!("{start} to {end}")
     };
     match humantime::parse_duration(text) {

@@ -1,18 +1,37 @@
 //! `[[service]]`: one by itself.
 
+use std::path::Path;
+
+use super::affinity::cookie;
 use super::alert::alert;
+use super::choice::{rules, tester};
+use super::limits::limits;
+use super::outlier::outlier;
+use super::retry::retry;
 use super::scalar::{LASTING, duration, whole, word};
+use super::token::header;
 use super::track::tracks;
 use crate::config::key::Key;
 use crate::config::problem::Problems;
 use crate::config::raw::{RawPool, RawService, RawTimeout};
-use crate::model::{Balance, HostPattern, PathPrefix, PoolLimits, ServiceName, ServiceSpec, Timeouts};
+use crate::model::{
+    Affinity, Balance, CookieSpec, GateSpec, HostPattern, PathPrefix, PoolLimits, ServiceName, ServiceSpec, TesterSpec,
+    Timeouts,
+};
+
+/// What a service needs to know of the rest of the configuration.
+pub(super) struct Surroundings<'a> {
+    /// Where relative paths of secrets begin.
+    pub(super) directory: &'a Path,
+    /// `None` without a store.
+    pub(super) redis_prefix: Option<&'a str>,
+}
 
 pub(super) fn service(
     problems: &mut Problems<'_>,
     key: &Key,
     raw: &RawService,
-    redis_prefix: Option<&str>,
+    around: &Surroundings<'_>,
 ) -> Option<ServiceSpec> {
     let name = name(problems, &key.field("name"), raw.name.as_deref());
     let hosts = hosts(problems, &key.field("hosts"), &raw.hosts);
@@ -22,54 +41,41 @@ pub(super) fn service(
     });
     let words = [("round_robin", Balance::RoundRobin), ("least_request", Balance::LeastRequest)];
     let balance = word(problems, &key.field("balance"), &raw.balance, &words);
+    let words = [("none", Affinity::None), ("track", Affinity::Track), ("backend", Affinity::Backend)];
+    let affinity = word(problems, &key.field("affinity"), &raw.affinity, &words);
+    let split_by = header(problems, &key.field("split_by"), &raw.split_by);
     let timeout = timeouts(problems, &key.field("timeout"), &raw.timeout);
     let pool = pool(problems, &key.field("pool"), &raw.pool);
+    let alert = alert(problems, &key.field("alert"), &raw.alert, name.as_ref(), around.redis_prefix);
+    let retry = retry(problems, &key.field("retry"), &raw.retry);
+    let outlier = outlier(problems, &key.field("outlier"), &raw.outlier);
+    let limits = limits(problems, &key.field("limits"), &raw.limits);
+    let cookie = cookie(problems, &key.field("cookie"), &raw.cookie, name.as_ref());
+    let tester = tester(problems, &key.field("tester"), &raw.tester, around.directory);
+    let rules = rules(problems, &key.field("rule"), &raw.rule, raw.canary.is_some());
     let tracks = tracks(problems, key, raw);
-    let alert = alert(problems, &key.field("alert"), &raw.alert, name.as_ref(), redis_prefix);
+    if affinity.is_some_and(|affinity| affinity != Affinity::None) {
+        cookies_differ(problems, key, cookie.as_ref()?, tester.as_ref()?)?;
+    }
     let (stable, canary) = tracks?;
-    let name = name?;
     Some(ServiceSpec {
-        affinity: crate::model::Affinity::None,
-        split_by: None,
-        retry: crate::model::RetrySpec {
-            idempotent: false,
-            buffer: 64 * 1024,
-            canary_statuses: crate::model::StatusRanges::new(vec![500..=500, 502..=504])?,
-            stable_statuses: crate::model::StatusRanges::new(vec![502..=504])?,
-            budget_percent: 20,
-            budget_min: 3,
-        },
-        outlier: crate::model::OutlierSpec {
-            consecutive: 5,
-            success_percent: 90,
-            window: std::time::Duration::from_secs(10),
-            min_requests: 20,
-            max_ejected_percent: 20,
-            base_ejection: std::time::Duration::from_secs(1),
-            max_ejection: std::time::Duration::from_secs(300),
-        },
-        limits: crate::model::CircuitLimits {
-            connections: 0,
-            requests: 0,
-            queue: 0,
-            queue_timeout: std::time::Duration::from_secs(1),
-        },
-        gate: crate::model::GateSpec { follow_peers: true },
-        cookie: crate::model::CookieSpec {
-            name: format!("coalmine-{name}"),
-            max_age: std::time::Duration::ZERO,
-            secure: false,
-        },
-        tester: crate::model::TesterSpec { header: None, cookie: None, secret: None },
-        rules: Vec::new(),
-        name,
+        name: name?,
         hosts: hosts?,
         path_prefix: path_prefix?,
         balance: balance?,
         served_by_header: raw.served_by_header,
+        affinity: affinity?,
+        split_by: split_by?,
         timeout: timeout?,
         pool: pool?,
         alert: alert?,
+        retry: retry?,
+        outlier: outlier?,
+        limits: limits?,
+        gate: GateSpec { follow_peers: raw.gate.follow_peers },
+        cookie: cookie?,
+        tester: tester?,
+        rules: rules?,
         stable,
         canary,
     })
@@ -99,6 +105,14 @@ fn hosts(problems: &mut Problems<'_>, key: &Key, texts: &[String]) -> Option<Vec
         }
     }
     (hosts.len() == texts.len()).then_some(hosts)
+}
+
+fn cookies_differ(problems: &mut Problems<'_>, key: &Key, own: &CookieSpec, tester: &TesterSpec) -> Option<()> {
+    if tester.cookie.as_ref() != Some(&own.name) {
+        return Some(());
+    }
+    let remedy = "write another name for one of the two";
+    problems.refuse(&key.field("tester").field("cookie"), &own.name, "visitors are kept with this cookie", remedy)
 }
 
 fn timeouts(problems: &mut Problems<'_>, key: &Key, raw: &RawTimeout) -> Option<Timeouts> {

@@ -1,14 +1,15 @@
 //! `[service.stable]` and `[service.canary]`: what each says, then both beside each other.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::backend::backends;
 use super::probe::{Layers, probe};
-use super::scalar::whole;
+use super::scalar::{DAY, duration, whole};
 use crate::config::key::Key;
 use crate::config::problem::Problems;
 use crate::config::raw::{RawProbe, RawService, RawTrack};
-use crate::model::{Track, TrackSpec, Weight};
+use crate::model::{BackendSpec, Track, TrackSpec, Weight};
 
 pub(super) fn tracks(
     problems: &mut Problems<'_>,
@@ -55,8 +56,36 @@ fn track(
     let backends = backends(problems, &key.field("backends"), &raw.backends);
     let own = key.field("probe");
     let probe = probe(problems, &Layers { track, own: (&own, &raw.probe), shared });
-    let slow_start = (track == Track::Canary).then(std::time::Duration::default);
-    Some(TrackSpec { weight: weight?, backends: backends?, probe: probe?, min_up: None, slow_start })
+    let min_up = min_up(problems, &key.field("min_up"), track, raw.min_up, backends.as_deref());
+    let slow_start = slow_start(problems, &key.field("slow_start"), track, raw.slow_start.as_deref());
+    Some(TrackSpec { weight: weight?, backends: backends?, probe: probe?, min_up: min_up?, slow_start: slow_start? })
+}
+
+fn min_up(
+    problems: &mut Problems<'_>,
+    key: &Key,
+    track: Track,
+    number: Option<i64>,
+    backends: Option<&[BackendSpec]>,
+) -> Option<Option<u32>> {
+    let Some(number) = number else { return Some(None) };
+    if track == Track::Canary {
+        let remedy = "move it to [service.stable], or remove it";
+        return problems.refuse(key, number, "only of stable so many backends have to be up", remedy);
+    }
+    let all = u32::try_from(backends?.len()).unwrap_or(u32::MAX);
+    whole(problems, key, number, 0..=all).map(Some)
+}
+
+fn slow_start(problems: &mut Problems<'_>, key: &Key, track: Track, text: Option<&str>) -> Option<Option<Duration>> {
+    match (track, text) {
+        (Track::Stable, None) => Some(None),
+        (Track::Stable, Some(text)) => {
+            let remedy = "move it to [service.canary], or remove it";
+            problems.refuse(key, text, "only the share of a canary grows slowly", remedy)
+        }
+        (Track::Canary, text) => duration(problems, key, text.unwrap_or("0s"), Duration::ZERO..=DAY).map(Some),
+    }
 }
 
 fn ids_differ(problems: &mut Problems<'_>, tracks: [(&Key, Option<&TrackSpec>); 2]) -> bool {

@@ -1,9 +1,12 @@
 //! What the configuration promises, on whole texts.
 
+mod affinity;
 mod environment;
 mod files;
 mod invalid;
+mod mistakes;
 mod probes;
+mod service;
 
 use super::{Problem, parse};
 
