@@ -3,6 +3,7 @@
 //! One file and the environment over it (`environment`) become a `document`, which is read strictly (`raw`)
 //! and resolved (`resolve`) into types that cannot be wrong. Every mistake is a [`Problem`] with its place, its
 //! value and its remedy, and all are told at once; only a syntax error comes alone. [`render`] is the way back.
+//! [`needs_restart`] tells which changes a running process cannot take over.
 //!
 //! figment stays inside this module.
 
@@ -16,12 +17,14 @@ mod key;
 mod print;
 mod problem;
 mod raw;
+mod reload;
 mod resolve;
 #[cfg(test)]
 mod tests;
 
 pub use print::render;
 pub use problem::{ConfigError, Problem};
+pub use reload::needs_restart;
 
 use document::Document;
 use environment::Variable;

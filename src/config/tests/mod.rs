@@ -6,6 +6,7 @@ mod files;
 mod invalid;
 mod mistakes;
 mod probes;
+mod reload;
 mod service;
 
 use super::{Problem, parse};
