@@ -29,12 +29,6 @@ pub(super) struct Client {
     token: Option<Secret>,
 }
 
-/// What came back, and was no refusal.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) json: Value,
-}
-
 /// The balancer has understood and does not do it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -46,11 +40,11 @@ impl Client {
     }
 
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        Ok(self.ask(Method::GET, path, None, Duration::ZERO).await?.json)
+        self.ask(Method::GET, path, None, Duration::ZERO).await
     }
 
     pub(super) async fn change(&self, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
-        Ok(self.ask(method, path, Some(body), Duration::ZERO).await?.json)
+        self.ask(method, path, Some(body), Duration::ZERO).await
     }
 
     /// Asks something that the balancer may take `wait` for.
@@ -60,7 +54,7 @@ impl Client {
         path: &str,
         body: Option<Value>,
         wait: Duration,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<Value> {
         let address = &self.address;
         let connect = tokio::time::timeout(CONNECT, TcpStream::connect(address.to_string())).await;
         let stream = connect.map_err(|_| anyhow!("no answer within {CONNECT:?}")).and_then(|stream| Ok(stream?));
@@ -100,11 +94,11 @@ async fn exchange(stream: TcpStream, request: Request<Full<Bytes>>) -> anyhow::R
     Ok((status, body.map_err(|error| anyhow!(error))?.to_bytes()))
 }
 
-/// `None`: no balancer has said this.
-fn understood(status: StatusCode, body: &[u8]) -> Option<anyhow::Result<Answer>> {
+/// What stands, or a refusal. `None`: no balancer has said this.
+fn understood(status: StatusCode, body: &[u8]) -> Option<anyhow::Result<Value>> {
     let json: Value = serde_json::from_slice(body).ok()?;
     if status.is_success() {
-        return Some(Ok(Answer { status, json }));
+        return Some(Ok(json));
     }
     let (error, remedy) = (json["error"].as_str()?, json["remedy"].as_str()?);
     Some(Err(Refused(plain(&format!("{error}; {remedy}"))).into()))
@@ -132,7 +126,7 @@ mod tests {
     #[test]
     fn an_answer_is_what_stands_or_a_refusal_or_nobodys() {
         let answer = understood(StatusCode::ACCEPTED, b"{\"idle\":false}").unwrap().unwrap();
-        assert_eq!((answer.status.as_u16(), answer.json["idle"].as_bool()), (202, Some(false)));
+        assert_eq!(answer["idle"], false);
         let refused = understood(StatusCode::CONFLICT, br#"{"error":"no\u001b[2J","remedy":"wait"}"#).unwrap();
         let refused = refused.err().unwrap();
         assert!(refused.is::<Refused>());

@@ -42,8 +42,8 @@ pub(super) async fn drain(arguments: &Drain) -> anyhow::Result<()> {
     let query = format!("/backends/{}/drain?wait={}", segment(backend), written(patience));
     let body = json!({ "keep_sessions": keep_sessions, "by": by.by });
     let answer = Client::new(place)?.ask(Method::POST, &path(service, &query), Some(body), patience).await?;
-    let state = state(&answer.json);
-    if wait.is_some() && answer.json["idle"] != true {
+    let state = state(&answer);
+    if wait.is_some() && answer["idle"] != true {
         let not_idle = format!("{backend} of {service} is not idle after {patience:?}: {state}; the drain stays");
         return Err(Refused(not_idle).into());
     }
