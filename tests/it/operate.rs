@@ -156,6 +156,7 @@ fn what_the_balancer_does_not_do_is_told_with_a_remedy_and_exit_1() {
         (&["drain", "web", "nobody"], "`stable`, `canary`"),
         (&["undrain", "web", "nobody"], "`stable`, `canary`"),
         (&["drain", "web", "stable", "--wait", "6m"], "5m"),
+        (&["drain", "web", "stable", "--wait", "18446744073709551615s"], "5m"),
         (&["lease", "web", "nobody"], "`stable`"),
         (&["lease", "web", "canary"], "stable"),
         (&["lease", "web", "stable", "--ttl", "2h"], "1h"),

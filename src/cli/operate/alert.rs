@@ -31,7 +31,7 @@ pub(super) async fn raise(arguments: &Raise) -> anyhow::Result<()> {
     let Raise { service, reason, by, place } = arguments;
     let body = by.saying(reason.as_deref());
     let standing = Client::new(place)?.change(Method::PUT, &path(service, "/alert"), body).await?;
-    Ok(say(&format!("{service}: the canary is out; alerts stand of {}", owners(&standing)))?)
+    Ok(say(&format!("{service}: no traffic for the canary; alerts stand of {}", owners(&standing)))?)
 }
 
 pub(super) async fn clear(arguments: &Clear) -> anyhow::Result<()> {

@@ -62,8 +62,9 @@ impl Client {
             format!("cannot reach http://{address}; is the balancer running? --admin names its admin.listen")
         })?;
         let request = self.request(method, path, body)?;
-        let exchange = tokio::time::timeout(ANSWER + wait, exchange(stream, request)).await;
-        let exchange = exchange.map_err(|_| anyhow!("no answer within {:?}", ANSWER + wait)).and_then(|done| done);
+        let patience = ANSWER.saturating_add(wait);
+        let exchange = tokio::time::timeout(patience, exchange(stream, request)).await;
+        let exchange = exchange.map_err(|_| anyhow!("no answer within {patience:?}")).and_then(|done| done);
         let (status, body) = exchange.with_context(|| format!("no usable answer from http://{address}"))?;
         understood(status, &body).ok_or_else(|| {
             anyhow!(
@@ -101,7 +102,10 @@ fn understood(status: StatusCode, body: &[u8]) -> Option<anyhow::Result<Value>> 
         return Some(Ok(json));
     }
     let (error, remedy) = (json["error"].as_str()?, json["remedy"].as_str()?);
-    Some(Err(Refused(plain(&format!("{error}; {remedy}"))).into()))
+    // A configuration may have many mistakes, one on each line.
+    let lines: Vec<_> = error.lines().map(plain).collect();
+    let between = if lines.len() > 1 { "\n" } else { "; " };
+    Some(Err(Refused(format!("{}{between}{}", lines.join("\n"), plain(remedy))).into()))
 }
 
 /// A name as a segment of a path (RFC 3986, 2.3 and 3.3).
@@ -131,6 +135,9 @@ mod tests {
         let refused = refused.err().unwrap();
         assert!(refused.is::<Refused>());
         assert_eq!(refused.to_string(), "no [2J; wait");
+        let lines = br#"{"error":"listen.http: no\nlog.level: no","remedy":"correct them"}"#;
+        let lines = understood(StatusCode::UNPROCESSABLE_ENTITY, lines).unwrap().err().unwrap();
+        assert_eq!(lines.to_string(), "listen.http: no\nlog.level: no\ncorrect them");
         assert!(understood(StatusCode::OK, b"<html>").is_none());
         assert!(understood(StatusCode::NOT_FOUND, b"{}").is_none());
     }
