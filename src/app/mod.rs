@@ -108,7 +108,7 @@ impl App {
 
         let token = settings.admin.token.map(Arc::new);
         let readiness = Readiness::new(stopping.clone());
-        let operators = Admin { status: status.clone(), readiness, metrics, bus: bus.clone(), token };
+        let operators = Admin { status: status.clone(), readiness, metrics, bus: bus.clone(), token, reload: None };
         if let Some(socket) = sockets.metrics {
             tasks.spawn(serve(admin::serve(socket, operators.clone().metrics_router(), ended.clone())));
         }
