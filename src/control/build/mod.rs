@@ -1,16 +1,19 @@
 //! From the state of the fleet to a routing table.
 
+mod choice;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
 
+use self::choice::choice;
 use super::fleet::{Fleet, Member, ServiceState};
 use crate::metrics::DataMetrics;
 use crate::model::{Endpoint, ProbeTarget, Track};
 use crate::table::{
-    Alarm, Backend, Budget, Lane, Outcomes, Positions, Routed, Router, RoutingTable, Schedule, Split, Terms,
+    Alarm, Backend, Budget, Keys, Lane, Outcomes, Positions, Routed, Router, RoutingTable, Schedule, Split, Terms,
 };
 
 /// Builds one table after another, and keeps what they share: backends, positions, and services that did not change.
@@ -23,11 +26,13 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// `addresses` gives what an endpoint resolves to now.
+    /// `keys` sign the cookies of affinity; where a service needs them and there are none, they are made. `addresses`
+    /// gives what an endpoint resolves to now.
     pub(super) fn new(
         fleet: &Fleet,
         metrics: DataMetrics,
         alarm: Arc<Alarm>,
+        mut keys: Option<Arc<Keys>>,
         addresses: impl Fn(&Endpoint) -> Arc<[SocketAddr]>,
     ) -> Self {
         let router = Router::new(fleet.services.iter().map(|service| {
@@ -46,7 +51,8 @@ impl Builder {
                 builder.add(service, member, addresses(&member.spec.address));
             }
             let routed = builder.routed(service, Arc::new(Positions::default()));
-            builder.table.services.push(Arc::new(routed));
+            let choice = choice(&service.spec, &mut keys);
+            builder.table.services.push(Arc::new(Routed { choice, ..routed }));
         }
         builder
     }
@@ -62,8 +68,9 @@ impl Builder {
 
     /// Routes one service anew.
     pub(super) fn reroute(&mut self, index: usize, service: &ServiceState) {
-        let positions = self.table.services[index].positions.clone();
-        self.table.services[index] = Arc::new(self.routed(service, positions));
+        let Routed { positions, choice, .. } = &*self.table.services[index];
+        let (positions, choice) = (positions.clone(), choice.clone());
+        self.table.services[index] = Arc::new(Routed { choice, ..self.routed(service, positions) });
     }
 
     /// An endpoint has other addresses now: its backends get new keys, so that old connections are not used again.
