@@ -22,8 +22,8 @@ impl Visitor<'_> {
     pub fn address(&self) -> IpAddr {
         let trusted = |address: &IpAddr| self.trusted.iter().any(|network| network.contains(address));
         let mut address = self.peer.to_canonical();
-        let mut fields: Vec<&[u8]> = self.headers.get_all(X_FORWARDED_FOR).iter().map(|f| f.as_bytes()).collect();
-        let mut hops = std::iter::from_fn(|| fields.pop()).flat_map(|field| field.rsplit(|b| *b == b','));
+        let fields = self.headers.get_all(X_FORWARDED_FOR).iter().rev();
+        let mut hops = fields.flat_map(|field| field.as_bytes().rsplit(|b| *b == b','));
         while trusted(&address) {
             // What a trusted proxy could not name ends the search at that proxy.
             match hops.next().and_then(parsed) {
