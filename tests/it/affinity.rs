@@ -18,9 +18,13 @@ fn start(service: Service) -> Coalmine {
 
 /// Asks as a browser does that has this cookie, and gives the answer and the cookie that it has then.
 fn visit(coalmine: &Coalmine, cookie: &mut Option<String>) -> Response {
+    visit_at(coalmine, "/", cookie)
+}
+
+fn visit_at(coalmine: &Coalmine, target: &str, cookie: &mut Option<String>) -> Response {
     let line = cookie.as_ref().map(|cookie| format!("Cookie: theme=dark; {cookie}"));
     let fields: Vec<&str> = line.iter().map(String::as_str).collect();
-    let response = coalmine.connect().request("GET", "/", &fields);
+    let response = coalmine.connect().request("GET", target, &fields);
     if let Some(set) = set_cookie(&response) {
         *cookie = Some(set);
     }
@@ -169,6 +173,36 @@ fn an_answer_of_the_balancer_itself_sets_no_cookie() {
     let coalmine = Config::new().service(service).start();
     let response = coalmine.get("/");
     assert_eq!((response.status() / 100, response.head.get("set-cookie")), (5, None));
+}
+
+#[test]
+fn a_retry_leaves_the_cookie_as_it_is() {
+    let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
+    canary.on("/broken", Script::answer(500, "broken"));
+    let coalmine = start(service("track", &[&stable], &[&canary]));
+    let (_, mut cookie) = visitor_of(&coalmine, &["canary"]);
+    let retried = visit_at(&coalmine, "/broken", &mut cookie);
+    assert_eq!((retried.text().as_str(), retried.head.get("set-cookie")), ("stable", None));
+    assert_eq!(visit(&coalmine, &mut cookie).text(), "canary");
+
+    let answers: Vec<_> = (0..3).map(|_| visit_at(&coalmine, "/broken", &mut None)).collect();
+    assert!(answers.iter().all(|answer| answer.text() == "stable"));
+    let without = answers.iter().filter(|answer| answer.head.get("set-cookie").is_none());
+    assert_eq!(without.count(), 1, "the one that was drawn for the canary stays a new visitor");
+}
+
+#[test]
+fn a_visitor_of_a_server_gets_its_servers_status_and_a_new_one_gets_stables() {
+    let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
+    canary.on("/broken", Script::answer(503, "broken"));
+    let coalmine = start(service("backend", &[&stable], &[&canary]));
+    let (_, mut cookie) = visitor_of(&coalmine, &["canary"]);
+    let answer = visit_at(&coalmine, "/broken", &mut cookie);
+    assert_eq!((answer.status(), answer.text().as_str()), (503, "broken"));
+    assert_eq!(visit(&coalmine, &mut cookie).text(), "canary");
+    for _ in 0..3 {
+        assert_eq!(visit_at(&coalmine, "/broken", &mut None).text(), "stable");
+    }
 }
 
 #[test]
