@@ -22,6 +22,8 @@ pub(super) struct Builder {
     next_key: u64,
     metrics: DataMetrics,
     alarm: Arc<Alarm>,
+    /// The same for as long as the process lives, so that a visitor's cookie outlives a change of its service.
+    keys: Option<Arc<Keys>>,
     table: RoutingTable,
 }
 
@@ -32,7 +34,7 @@ impl Builder {
         fleet: &Fleet,
         metrics: DataMetrics,
         alarm: Arc<Alarm>,
-        mut keys: Option<Arc<Keys>>,
+        keys: Option<Arc<Keys>>,
         addresses: impl Fn(&Endpoint) -> Arc<[SocketAddr]>,
     ) -> Self {
         let router = Router::new(fleet.services.iter().map(|service| {
@@ -44,6 +46,7 @@ impl Builder {
             next_key: 0,
             metrics,
             alarm,
+            keys,
             table: RoutingTable { router: Arc::new(router), ..RoutingTable::default() },
         };
         for service in &fleet.services {
@@ -51,7 +54,7 @@ impl Builder {
                 builder.add(service, member, addresses(&member.spec.address));
             }
             let routed = builder.routed(service, Arc::new(Positions::default()));
-            let choice = choice(&service.spec, &mut keys);
+            let choice = choice(&service.spec, &mut builder.keys);
             builder.table.services.push(Arc::new(Routed { choice, ..routed }));
         }
         builder
