@@ -313,6 +313,58 @@ fn a_failure_rings_the_alarm() {
     assert!(heard());
 }
 
+#[test]
+fn a_request_without_a_host_gets_the_address_of_the_backend_that_answers() {
+    let (stable, nobody) = (Backend::start("stable"), Refusing::start());
+    let plane = Plane::start(retry_spec()).stable("s", stable.address).canary("c", nobody.address).all_to_canary();
+    let mut connection = plane.connect();
+    connection.send("GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(connection.receive().text(), "stable");
+    assert_eq!(stable.requests()[0].head.get("host"), Some(stable.address.to_string()));
+}
+
+#[test]
+fn a_crowd_sees_nothing_of_a_canary_that_fails_in_every_way_at_once() {
+    let (one, two, canary) = (Backend::start("one"), Backend::start("two"), Backend::start("canary"));
+    let scripts = [
+        Script::new().read_body().close(),
+        Script::new().reset(),
+        Script::new().send(SHORT).close(),
+        Script::answer(500, "broken"),
+        Script::answer(200, "canary"),
+        Script::new().send("nonsense\r\n\r\n").await_end(),
+    ];
+    let paths: Vec<_> = (0..scripts.len()).map(|n| format!("/{n}")).collect();
+    for (path, script) in paths.iter().zip(scripts) {
+        canary.on(path, script);
+    }
+    let plane = Plane::start_with(retry_spec(), None, 2)
+        .stable("one", one.address)
+        .stable("two", two.address)
+        .canary("c", canary.address)
+        .all_to_canary();
+    std::thread::scope(|scope| {
+        for seed in 0..8 {
+            let (plane, paths) = (&plane, &paths);
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(seed);
+                let mut connection = plane.connect();
+                for n in 0..50 {
+                    let path = random.choice(paths).unwrap();
+                    let response = connection.get(path);
+                    let expected: &[&str] = if path == "/4" { &["canary"] } else { &["one", "two"] };
+                    assert_eq!(response.status(), 200, "client {seed}, request {n}: {path}");
+                    assert!(expected.contains(&response.text().as_str()), "client {seed}, request {n}: {path}");
+                }
+            });
+        }
+    });
+    eventually("nothing is in flight", || plane.metric("coalmine_requests_in_flight", &[]) == 0.0);
+    let all = ["one", "two", "c"].map(|id| plane.sample(id));
+    assert_eq!(all[0].passed + all[1].passed + all[2].passed, 400);
+    assert_eq!((all[0].failed + all[1].failed, all[2].failed + all[2].passed), (0, 400));
+}
+
 /// A balancer that sends everything to the canary first.
 fn all_to_canary(response_timeout: &str) -> (Backend, Backend, Coalmine) {
     let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
