@@ -238,9 +238,14 @@ fn a_request_that_kills_two_backends_is_not_sent_again() {
     assert_eq!(coalmine.get("/kill?n=2").status(), 502);
     assert_eq!((canary.count(), stable.count()), (2, 1));
     assert_eq!(coalmine.metric("coalmine_retries_refused_total", &[("reason", "poison")]), 1.0);
-    // Others are.
+    // Others are, and so is this one again once a backend has answered it.
     canary.on("/other", Script::new().read_body().close());
     assert_eq!(coalmine.get("/other").text(), "stable");
+    canary.on("/kill", Script::answer(200, "canary"));
+    assert_eq!(coalmine.get("/kill").text(), "canary");
+    canary.on("/kill", Script::new().read_body().close());
+    stable.on("/kill", Script::answer(200, "stable"));
+    assert_eq!(coalmine.get("/kill").text(), "stable");
 }
 
 #[test]

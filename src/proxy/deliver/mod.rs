@@ -63,6 +63,11 @@ pub(super) async fn deliver(client: &Client, exchange: &mut Exchange, mut errand
             Box::pin(enter::enter(worker, exchange, &mut errand)).await?;
         }
         let ended = attempt::attempt(client, exchange, &mut errand).await;
+        if let Ended::Answered(_) = &ended
+            && worker.shared.poison.is_any()
+        {
+            note_life(worker, exchange, &errand);
+        }
         let (next, cause) = match ended {
             Ended::Answered(answer) if !errand.rejects(exchange, answer.response.status()) => return Ok(answer),
             Ended::Answered(answer) => {
@@ -179,6 +184,13 @@ fn note_death(worker: &Worker, exchange: &Exchange, errand: &mut Errand) {
         worker.shared.poison.remember(service, method, path, Instant::now());
     }
     errand.killed_one = true;
+}
+
+/// A backend answered the request, and so it kills nobody.
+fn note_life(worker: &Worker, exchange: &Exchange, errand: &Errand) {
+    if let Some((service, method, path)) = errand.deed(&exchange.backend) {
+        worker.shared.poison.forget(service, method, path, Instant::now());
+    }
 }
 
 /// Drops an answer that no client will see. Its connection is kept if all of the answer is here.

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,13 +16,18 @@ const MEMORY: Duration = Duration::from_secs(60);
 /// How many are remembered; the oldest goes first.
 const MOST: usize = 1024;
 
-/// What has killed two backends of late: service, method and path without its query. Shared by the workers; the lock is
-/// taken only when a request has failed, and held for a look through a bounded list.
+/// What has killed two backends of late: service, method and path without its query. An answer clears it: two backends
+/// that are killed at once die under harmless requests, which must not lose their retries for that.
+///
+/// Shared by the workers. The lock is taken only when a request has failed, or while anything is remembered, and held for
+/// a look through a bounded list.
 #[derive(Debug, Default)]
 pub(super) struct Poison {
     /// Paths may be long and many: what is remembered is their hash, by a secret of this process.
     hasher: RandomState,
     known: Mutex<VecDeque<(u64, Instant)>>,
+    /// Whether there is anything in `known`, for a look without the lock.
+    any: AtomicBool,
 }
 
 impl Poison {
@@ -32,16 +39,35 @@ impl Poison {
             known.pop_front();
         }
         known.push_back((request, now));
+        self.any.store(true, Relaxed);
     }
 
     pub(super) fn knows(&self, service: &ServiceName, method: &Method, path: &str, now: Instant) -> bool {
         let request = self.hasher.hash_one((service, method, path));
+        self.recent(now).iter().any(|(other, _)| *other == request)
+    }
+
+    /// Whether [`Poison::forget`] has anything to do.
+    #[inline]
+    pub(super) fn is_any(&self) -> bool {
+        self.any.load(Relaxed)
+    }
+
+    /// A backend answered it.
+    pub(super) fn forget(&self, service: &ServiceName, method: &Method, path: &str, now: Instant) {
+        let request = self.hasher.hash_one((service, method, path));
+        let mut known = self.recent(now);
+        known.retain(|(other, _)| *other != request);
+        self.any.store(!known.is_empty(), Relaxed);
+    }
+
+    fn recent(&self, now: Instant) -> MutexGuard<'_, VecDeque<(u64, Instant)>> {
         let mut known = self.lock();
         // In the order of their times.
         while known.front().is_some_and(|(_, since)| now.saturating_duration_since(*since) >= MEMORY) {
             known.pop_front();
         }
-        known.iter().any(|(other, _)| *other == request)
+        known
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<(u64, Instant)>> {
@@ -76,6 +102,19 @@ mod tests {
         poison.remember(&web, &Method::GET, "/kill", start);
         poison.remember(&web, &Method::GET, "/kill", start + MEMORY / 2);
         assert!(poison.knows(&web, &Method::GET, "/kill", start + MEMORY));
+    }
+
+    #[test]
+    fn an_answer_clears_what_was_answered() {
+        let (poison, now, web) = (Poison::default(), Instant::now(), service("web"));
+        assert!(!poison.is_any());
+        poison.remember(&web, &Method::GET, "/", now);
+        poison.remember(&web, &Method::GET, "/kill", now);
+        poison.forget(&web, &Method::GET, "/", now);
+        assert!(!poison.knows(&web, &Method::GET, "/", now) && poison.knows(&web, &Method::GET, "/kill", now));
+        assert!(poison.is_any());
+        poison.forget(&web, &Method::GET, "/other", now + MEMORY);
+        assert!(!poison.is_any(), "what is too old is gone as well");
     }
 
     #[test]
