@@ -1,41 +1,27 @@
 //! The single writer: one task that owns the state of the fleet and the table.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+mod inputs;
+mod log;
+mod tell;
 
-use tokio::sync::{mpsc, watch};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use self::inputs::{ROUND, current, heard};
+use self::tell::Tellers;
 use super::build::Builder;
 use super::fleet::{Change, Fleet};
-use super::gate::Turn;
+use super::moment::Moment;
 use super::status::FleetStatus;
-use crate::metrics::{ControlMetrics, GateMetrics, Metrics};
-use crate::model::{AlertReading, Endpoint, Health, MarkReading, PeerMark, ProbeReport, ServiceName, ServiceSpec};
-use crate::table::TableWriter;
+use crate::metrics::Metrics;
+use crate::model::{Endpoint, ServiceSpec};
+use crate::table::{Alarm, TableWriter};
 
-/// What an endpoint resolves to, now and later.
-pub type Addresses = BTreeMap<Endpoint, watch::Receiver<Arc<[SocketAddr]>>>;
-
-/// Everything that the controller listens to. All are bounded: who sends waits, the data plane never sends.
-pub struct Inputs {
-    pub alerts: mpsc::Receiver<AlertReading>,
-    pub probes: mpsc::Receiver<ProbeReport>,
-    /// Endpoints whose addresses changed.
-    pub addresses: mpsc::Receiver<Endpoint>,
-    pub marks: mpsc::Receiver<MarkReading>,
-}
-
-/// What the controller says, always the latest.
-pub struct Outputs {
-    pub status: watch::Receiver<Arc<FleetStatus>>,
-    pub announcements: watch::Receiver<Announcements>,
-}
-
-/// The canaries that this balancer keeps out for what it has seen itself, for the others to follow.
-pub type Announcements = BTreeMap<ServiceName, PeerMark>;
+pub use inputs::{Addresses, Inputs};
+pub use tell::{Announcements, Outputs};
 
 /// Turns events into tables.
 pub struct Controller {
@@ -43,10 +29,8 @@ pub struct Controller {
     builder: Builder,
     writer: TableWriter,
     addresses: Addresses,
-    gates: Vec<GateMetrics>,
-    metrics: ControlMetrics,
-    status: watch::Sender<Arc<FleetStatus>>,
-    announcements: watch::Sender<Announcements>,
+    alarm: Arc<Alarm>,
+    tellers: Tellers,
 }
 
 impl Controller {
@@ -57,59 +41,86 @@ impl Controller {
         metrics: &Metrics,
         mut writer: TableWriter,
     ) -> (Self, Outputs) {
-        let fleet = Fleet::new(services, SystemTime::now());
-        let builder =
-            Builder::new(&fleet, metrics.data.clone(), Arc::default(), |endpoint| current(&addresses, endpoint));
+        let alarm = Arc::<Alarm>::default();
+        let now = Moment::now();
+        let fleet = Fleet::new(services, &alarm, now);
+        let builder = Builder::new(&fleet, metrics.data.clone(), &alarm, |endpoint| current(&addresses, endpoint));
         let generation = writer.publish(builder.table());
-        metrics.control.published(generation);
-        let (status, watched) = watch::channel(Arc::new(FleetStatus::new(&fleet, generation, &metrics.data)));
-        let (announcements, announced) = watch::channel(Announcements::new());
-        let gates = services.iter().map(|service| metrics.control.gate(&service.name)).collect();
-        let metrics = metrics.control.clone();
-        let controller = Self { fleet, builder, writer, addresses, gates, metrics, status, announcements };
-        for service in 0..controller.fleet.services.len() {
-            controller.show(service);
+        let status = FleetStatus::new(&fleet, generation, &metrics.data, now);
+        let (tellers, outputs) = Tellers::new(metrics.control.clone(), status);
+        tellers.published(generation);
+        for service in &fleet.services {
+            tellers.show(service);
         }
-        (controller, Outputs { status: watched, announcements: announced })
+        (Self { fleet, builder, writer, addresses, alarm, tellers }, outputs)
     }
 
-    /// Decides until `shutdown`, alerts before anything else.
+    /// Decides until `shutdown`: first what people say, then what clients' requests show, then probes.
     pub async fn run(mut self, mut inputs: Inputs, shutdown: CancellationToken) {
+        let mut round = interval(ROUND);
+        round.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looked = tokio::time::Instant::now();
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                Some(reading) = inputs.alerts.recv() => {
-                    let change = self.fleet.alerted(&reading, SystemTime::now());
-                    self.apply(change, reading.seen);
-                }
                 Some(reading) = inputs.marks.recv() => {
-                    tracing::debug!(service = %reading.service, "marks read");
-                    self.announcements.send_if_modified(|_| false);
+                    let now = Moment::now();
+                    let change = self.fleet.marked(&reading, now);
+                    self.apply(change, reading.seen, now);
+                }
+                Some(reading) = inputs.alerts.recv() => {
+                    let now = Moment::now();
+                    let change = self.fleet.alerted(&reading, now);
+                    self.apply(change, reading.seen, now);
+                }
+                () = heard(&self.alarm, looked) => {
+                    looked = tokio::time::Instant::now();
+                    self.look();
+                }
+                _ = round.tick() => {
+                    self.tellers.beat();
+                    self.look();
                 }
                 Some(report) = inputs.probes.recv() => {
-                    let change = self.fleet.probed(&report, SystemTime::now());
-                    self.apply(change, report.seen);
+                    let now = Moment::now();
+                    let change = self.fleet.probed(&report, now);
+                    self.apply(change, report.seen, now);
                 }
                 Some(endpoint) = inputs.addresses.recv() => self.readdress(&endpoint),
             }
         }
     }
 
-    fn apply(&mut self, change: Option<Change>, seen: Instant) {
-        let Some(change) = change else { return };
-        let service = &self.fleet.services[change.service];
-        if change.routing {
-            self.builder.reroute(change.service, service);
-            self.metrics.published(self.writer.publish(self.builder.table()));
+    fn look(&mut self) {
+        let now = Moment::now();
+        let changes = self.fleet.look(now);
+        self.apply(changes, now.at, now);
+    }
+
+    /// Publishes first and tells then. `seen`: when the first sign of it reached this process.
+    fn apply(&mut self, changes: impl IntoIterator<Item = Change>, seen: Instant, now: Moment) {
+        let changes: Vec<Change> = changes.into_iter().collect();
+        let mut routing = false;
+        for change in changes.iter().filter(|change| change.routing) {
+            if let Some(service) = self.fleet.service(&change.service) {
+                self.builder.reroute(service);
+                routing = true;
+            }
         }
-        if let Some(Turn::Ejected(reason)) = change.turn {
-            self.gates[change.service].ejected(reason, seen.elapsed());
+        if routing {
+            self.tellers.published(self.writer.publish(self.builder.table()));
         }
-        if change.visible {
-            self.log(&change, seen);
-            self.show(change.service);
-            self.tell();
+        let took = seen.elapsed();
+        for change in &changes {
+            if let Some(service) = self.fleet.service(&change.service).filter(|_| change.visible) {
+                self.tellers.changed(service, change, took);
+                log::change(service, change, took);
+            }
+        }
+        if changes.iter().any(|change| change.visible) {
+            let (generation, metrics) = (self.writer.generation(), self.builder.metrics());
+            self.tellers.tell(&self.fleet, FleetStatus::new(&self.fleet, generation, metrics, now));
         }
     }
 
@@ -117,51 +128,7 @@ impl Controller {
         let addresses = current(&self.addresses, endpoint);
         tracing::info!(%endpoint, ?addresses, "addresses changed");
         if self.builder.readdress(&self.fleet, endpoint, &addresses) {
-            self.metrics.published(self.writer.publish(self.builder.table()));
+            self.tellers.published(self.writer.publish(self.builder.table()));
         }
     }
-
-    /// Transitions only.
-    fn log(&self, change: &Change, seen: Instant) {
-        let state = &self.fleet.services[change.service];
-        let service = &state.spec.name;
-        if let Some(member) = change.member.map(|member| &state.members[member]) {
-            let (track, backend) = (member.target.track, &member.target.backend);
-            let reason = member.failure.as_deref().unwrap_or("probe passed");
-            match member.health {
-                Health::Down => tracing::warn!(%service, %track, %backend, reason, "backend down"),
-                Health::Up | Health::Unknown => tracing::info!(%service, %track, %backend, reason, "backend up"),
-            }
-        }
-        let reasons = || state.gate.as_ref().map(|gate| gate.reasons().clone()).unwrap_or_default();
-        match change.turn {
-            Some(Turn::Ejected(reason)) => {
-                let took = seen.elapsed();
-                let owners = &state.owners;
-                tracing::warn!(%service, reason = reason.as_str(), ?owners, ?took, "canary ejected");
-            }
-            Some(Turn::Admitted) => tracing::info!(%service, "canary admitted"),
-            Some(Turn::Reasons) => tracing::info!(%service, reasons = ?reasons(), "canary still out"),
-            None => {}
-        }
-    }
-
-    fn show(&self, service: usize) {
-        let state = &self.fleet.services[service];
-        if let Some(gate) = &state.gate {
-            self.gates[service].show(gate.admitted(), gate.reasons());
-        }
-        for member in &state.members {
-            self.metrics.backend_up(&member.target).set(i64::from(member.in_rotation()));
-        }
-    }
-
-    fn tell(&self) {
-        let generation = self.writer.generation();
-        self.status.send_replace(Arc::new(FleetStatus::new(&self.fleet, generation, self.builder.metrics())));
-    }
-}
-
-fn current(addresses: &Addresses, endpoint: &Endpoint) -> Arc<[SocketAddr]> {
-    addresses.get(endpoint).map_or_else(|| Arc::from([]), |receiver| receiver.borrow().clone())
 }

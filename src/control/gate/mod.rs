@@ -1,14 +1,26 @@
 //! Whether the canary of a service gets traffic.
 //!
-//! `Ejected{reasons}` -> `Admitted`: when no reason is left and a backend has passed enough probes since the last one
-//! went. `Admitted` -> `Ejected`: at once, on any reason. At the start the reasons are [`Reason::Unprobed`] and
-//! [`Reason::AlertUnread`], and one passed probe is enough; after an ejection it takes `rise`. The pass that ends the
-//! reason [`Reason::Probe`] is the first of them. Until then the reason is [`Reason::Proving`], so that a canary that is
-//! out always has one.
+//! | from | to | when |
+//! | --- | --- | --- |
+//! | `Admitted` | `Ejected{reasons}` | at once, on any reason |
+//! | `Ejected` | `Proving` | the last reason has gone; of [`Reason::Live`], when its penalty is over |
+//! | `Proving` | `Trial` | a backend has passed `rise` probes since |
+//! | `Trial` | `Admitted` | one request of a client has succeeded on the canary |
+//!
+//! A failed probe or a new reason takes it back from anywhere, and a failed trial is an ejection by live traffic with a
+//! longer penalty. So one passed probe never undoes what live traffic did. At the start the reasons are
+//! [`Reason::Unprobed`] and [`Reason::AlertUnread`]; where nothing else is raised, one passed probe and one reading are
+//! enough. The pass that ends [`Reason::Probe`] is the first of `rise`. Proving and trial are reasons as well, so that a
+//! canary that is out always has one.
+
+pub(super) mod penalty;
+pub(super) mod ramp;
 
 use std::collections::BTreeMap;
 
-use crate::model::{BackendId, Reason, Reasons};
+use self::penalty::Penalty;
+use super::moment::Moment;
+use crate::model::{BackendId, OutlierSpec, Reason, Reasons};
 
 /// The gate of one canary.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,71 +29,128 @@ pub(super) struct Gate {
     reasons: Reasons,
     /// Probes passed in a row by each backend since the last reason went.
     proofs: BTreeMap<BackendId, u32>,
-    needed: u32,
+    /// Passes that a backend needs after an ejection.
     rise: u32,
+    /// It was ejected and has not been admitted since.
+    returning: bool,
+    penalty: Penalty,
+    outlier: OutlierSpec,
 }
 
 /// What a gate learns.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Signal<'a> {
     /// Whether an alert of any owner stands.
     Alert(bool),
     /// A probe of `backend` has ended; `any_up`: whether any backend of the canary is up after it.
     Probe { backend: &'a BackendId, passed: bool, any_up: bool },
+    /// Live traffic has shown that it fails.
+    Live,
+    /// Whether an operator wants it out.
+    Operator(bool),
+    /// Whether another balancer keeps it out.
+    Peer(bool),
+    /// The one request of the way back has passed or failed; it is no longer needed when it `Passed`.
+    Trial(Verdict),
+    /// Time has passed. `serving`: the canary gets traffic.
+    Clock { serving: bool },
+}
+
+/// How a trial ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Passed,
+    Failed,
 }
 
 /// What a signal did to the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     Ejected(Reason),
-    Admitted,
+    /// `back`: from an ejection, not from the start.
+    Admitted {
+        back: bool,
+    },
     /// Still out, for other reasons than before.
     Reasons,
 }
 
 impl Gate {
-    pub(super) fn new(rise: u32) -> Self {
+    pub(super) fn new(rise: u32, outlier: OutlierSpec) -> Self {
         let reasons = Reasons::from([Reason::Unprobed, Reason::AlertUnread]);
-        Self { reasons, proofs: BTreeMap::new(), needed: 1, rise }
+        Self { reasons, proofs: BTreeMap::new(), rise, returning: false, penalty: Penalty::default(), outlier }
     }
 
     pub(super) fn admitted(&self) -> bool {
         self.reasons.is_empty()
     }
 
+    /// Out by an ejection, or on its way back from one. Not so at the start.
+    pub(super) fn ejected(&self) -> bool {
+        self.returning
+    }
+
     pub(super) fn reasons(&self) -> &Reasons {
         &self.reasons
     }
 
-    pub(super) fn observe(&mut self, signal: &Signal<'_>) -> Option<Turn> {
+    pub(super) fn penalty(&self) -> &Penalty {
+        &self.penalty
+    }
+
+    /// The reason that this balancer has seen itself, for others to follow. Never one that another told it, nor the way
+    /// back: so two balancers can't hold each other.
+    pub(super) fn first_hand(&self) -> Option<Reason> {
+        [Reason::Live, Reason::Probe].into_iter().find(|reason| self.reasons.contains(reason))
+    }
+
+    pub(super) fn observe(&mut self, signal: Signal<'_>, now: Moment) -> Option<Turn> {
         let before = self.reasons.clone();
-        let raised = match *signal {
+        let mut tried = false;
+        let raised = match signal {
             Signal::Alert(stands) => {
                 self.reasons.remove(&Reason::AlertUnread);
-                self.alert(stands)
+                self.stands(Reason::Alert, stands)
             }
+            Signal::Operator(stands) => self.stands(Reason::Operator, stands),
+            Signal::Peer(stands) => self.stands(Reason::Peer, stands),
             Signal::Probe { backend, passed, any_up } => self.probe(backend, passed, any_up),
+            Signal::Live | Signal::Trial(Verdict::Failed) => self.live(now),
+            Signal::Trial(Verdict::Passed) => {
+                tried = before.contains(&Reason::Trial);
+                None
+            }
+            Signal::Clock { serving } => {
+                if self.reasons.contains(&Reason::Live) && self.penalty.is_over(now.at) {
+                    self.penalty.lift();
+                    self.stands(Reason::Live, false);
+                }
+                self.penalty.calm(&self.outlier, serving && before.is_empty(), now.at);
+                None
+            }
         };
-        let was_proving = self.reasons.remove(&Reason::Proving);
-        if self.reasons.is_empty() && (was_proving || !before.is_empty()) && !self.proved() {
-            self.reasons.insert(Reason::Proving);
+        self.reasons.remove(&Reason::Proving);
+        self.reasons.remove(&Reason::Trial);
+        if self.reasons.is_empty() && !before.is_empty() {
+            let needed = if self.returning { self.rise } else { 1 };
+            if self.proofs.values().all(|proofs| *proofs < needed) {
+                self.reasons.insert(Reason::Proving);
+            } else if self.returning && !tried {
+                self.reasons.insert(Reason::Trial);
+            }
         }
         match (before.is_empty(), self.reasons.is_empty()) {
             (true, false) => raised.map(Turn::Ejected),
-            (false, true) => Some(Turn::Admitted),
+            (false, true) => Some(Turn::Admitted { back: std::mem::take(&mut self.returning) }),
             _ => (before != self.reasons).then_some(Turn::Reasons),
         }
     }
 
-    fn proved(&self) -> bool {
-        self.proofs.values().any(|proofs| *proofs >= self.needed)
-    }
-
-    fn alert(&mut self, stands: bool) -> Option<Reason> {
+    fn stands(&mut self, reason: Reason, stands: bool) -> Option<Reason> {
         if stands {
-            return self.raise(Reason::Alert);
+            return self.raise(reason);
         }
-        if self.reasons.remove(&Reason::Alert) {
+        if self.reasons.remove(&reason) {
             self.proofs.clear();
         }
         None
@@ -90,9 +159,7 @@ impl Gate {
     fn probe(&mut self, backend: &BackendId, passed: bool, any_up: bool) -> Option<Reason> {
         if passed {
             self.reasons.remove(&Reason::Unprobed);
-            if self.reasons.remove(&Reason::Probe) {
-                self.proofs.clear();
-            }
+            self.stands(Reason::Probe, false);
             let proofs = self.proofs.entry(backend.clone()).or_default();
             *proofs = proofs.saturating_add(1);
             return None;
@@ -101,114 +168,22 @@ impl Gate {
         if any_up { None } else { self.raise(Reason::Probe) }
     }
 
+    /// One that is out for other reasons gets no traffic: what it is told then comes too late to count again.
+    fn live(&mut self, now: Moment) -> Option<Reason> {
+        if self.reasons.iter().any(|reason| *reason != Reason::Trial) {
+            return None;
+        }
+        self.penalty.impose(&self.outlier, now.at, now.chance);
+        self.raise(Reason::Live)
+    }
+
     fn raise(&mut self, reason: Reason) -> Option<Reason> {
         self.reasons.remove(&Reason::Unprobed);
-        self.needed = self.rise;
+        self.returning = true;
         self.proofs.clear();
         self.reasons.insert(reason).then_some(reason)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(name: &str) -> BackendId {
-        BackendId::new(name)
-    }
-
-    fn pass(gate: &mut Gate) -> Option<Turn> {
-        gate.observe(&Signal::Probe { backend: &id("a"), passed: true, any_up: true })
-    }
-
-    fn fail(gate: &mut Gate) -> Option<Turn> {
-        gate.observe(&Signal::Probe { backend: &id("a"), passed: false, any_up: false })
-    }
-
-    fn alert(gate: &mut Gate, stands: bool) -> Option<Turn> {
-        gate.observe(&Signal::Alert(stands))
-    }
-
-    fn admitted() -> Gate {
-        let mut gate = Gate::new(2);
-        alert(&mut gate, false);
-        assert_eq!(pass(&mut gate), Some(Turn::Admitted));
-        gate
-    }
-
-    #[test]
-    fn at_the_start_one_pass_and_one_reading_are_enough_in_either_order() {
-        let mut gate = Gate::new(2);
-        assert_eq!(alert(&mut gate, false), Some(Turn::Reasons));
-        assert_eq!(pass(&mut gate), Some(Turn::Admitted));
-        let mut gate = Gate::new(2);
-        assert_eq!(pass(&mut gate), Some(Turn::Reasons));
-        assert_eq!(alert(&mut gate, false), Some(Turn::Admitted));
-    }
-
-    #[test]
-    fn an_alert_that_stands_at_the_start_keeps_the_canary_out() {
-        let mut gate = Gate::new(2);
-        pass(&mut gate);
-        assert_eq!(alert(&mut gate, true), Some(Turn::Reasons));
-        assert_eq!(gate.reasons(), &Reasons::from([Reason::Alert]));
-        pass(&mut gate);
-        assert!(!gate.admitted());
-    }
-
-    #[test]
-    fn an_alert_ejects_at_once_and_rise_passes_after_its_end_re_admit() {
-        let mut gate = admitted();
-        assert_eq!(alert(&mut gate, true), Some(Turn::Ejected(Reason::Alert)));
-        assert_eq!((pass(&mut gate), pass(&mut gate)), (None, None));
-        assert_eq!(alert(&mut gate, false), Some(Turn::Reasons));
-        assert_eq!(pass(&mut gate), None);
-        assert_eq!(pass(&mut gate), Some(Turn::Admitted));
-    }
-
-    #[test]
-    fn the_pass_that_ends_the_probe_reason_counts() {
-        let mut gate = admitted();
-        assert_eq!(fail(&mut gate), Some(Turn::Ejected(Reason::Probe)));
-        assert_eq!(pass(&mut gate), Some(Turn::Reasons));
-        assert_eq!(pass(&mut gate), Some(Turn::Admitted));
-    }
-
-    #[test]
-    fn a_failure_between_begins_the_count_again() {
-        let mut gate = admitted();
-        fail(&mut gate);
-        pass(&mut gate);
-        assert_eq!(fail(&mut gate), Some(Turn::Reasons));
-        assert_eq!(pass(&mut gate), Some(Turn::Reasons));
-        assert_eq!(pass(&mut gate), Some(Turn::Admitted));
-    }
-
-    #[test]
-    fn all_reasons_must_go() {
-        let mut gate = admitted();
-        fail(&mut gate);
-        assert_eq!(alert(&mut gate, true), Some(Turn::Reasons));
-        assert_eq!(gate.reasons(), &Reasons::from([Reason::Alert, Reason::Probe]));
-        pass(&mut gate);
-        pass(&mut gate);
-        alert(&mut gate, false);
-        assert!(!gate.admitted());
-        pass(&mut gate);
-        assert_eq!(pass(&mut gate), Some(Turn::Admitted));
-    }
-
-    #[test]
-    fn one_of_two_backends_that_fails_leaves_the_gate_open() {
-        let mut gate = admitted();
-        assert_eq!(gate.observe(&Signal::Probe { backend: &id("b"), passed: false, any_up: true }), None);
-        assert!(gate.admitted());
-    }
-
-    #[test]
-    fn a_standing_alert_read_again_changes_nothing() {
-        let mut gate = admitted();
-        alert(&mut gate, true);
-        assert_eq!(alert(&mut gate, true), None);
-    }
-}
+mod tests;
