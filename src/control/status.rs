@@ -35,6 +35,8 @@ pub struct ServiceStatus {
     /// Backends of stable in rotation.
     pub up: usize,
     pub tracks: Tracks,
+    /// So many backends of stable have to be up beside one that is taken down by a lease.
+    pub min_up: u32,
     /// Absent in a service without a canary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateStatus>,
@@ -68,6 +70,8 @@ pub struct BackendStatus {
     /// When `state` last changed.
     #[serde(serialize_with = "rfc3339")]
     pub since: SystemTime,
+    /// Requests that are drawn by turns go to it at the moment.
+    pub routed: bool,
     /// An operator or a lease wants it to get no new requests.
     pub draining: bool,
     /// It gets them all the same, since nothing else of the service is up.
@@ -124,6 +128,7 @@ impl FleetStatus {
 impl ServiceStatus {
     fn new(service: &ServiceState, metrics: &DataMetrics, now: Moment) -> Self {
         let [stable, canary] = service.weights();
+        let all_but_one = u32::try_from(service.spec.stable.backends.len().saturating_sub(1)).unwrap_or(u32::MAX);
         let track = |track: Track, weight: u32, spec: &TrackSpec| {
             let members = service.members.iter().filter(|member| member.is(track));
             TrackStatus {
@@ -136,6 +141,7 @@ impl ServiceStatus {
             name: service.spec.name.clone(),
             degraded: service.degraded.then_some(SHARED),
             up: service.plan.up(),
+            min_up: service.spec.stable.min_up.unwrap_or(all_but_one),
             tracks: Tracks {
                 stable: track(Track::Stable, stable, &service.spec.stable),
                 canary: service.spec.canary.as_ref().map(|spec| track(Track::Canary, canary, spec)),
@@ -156,6 +162,7 @@ impl ServiceStatus {
 impl BackendStatus {
     fn new(service: &ServiceState, member: &Member, metrics: &DataMetrics, now: Moment) -> Self {
         let drained = service.drained(member);
+        let routed = service.plan.serves(member);
         Self {
             id: member.spec.id.clone(),
             address: member.spec.address.clone(),
@@ -163,8 +170,9 @@ impl BackendStatus {
             state: member.health,
             reason: member.failure.clone(),
             since: member.since,
+            routed,
             draining: drained.is_some(),
-            drain_held: drained.is_some() && service.plan.stable.contains(&member.target),
+            drain_held: drained.is_some() && routed,
             keep_sessions: drained == Some(true),
             ejected_until: member.penalty.remaining(now.at).map(|left| now.wall + left),
             in_flight: metrics.backend(&member.target).in_flight,

@@ -1,16 +1,20 @@
 //! From the state of the fleet to a routing table.
 
+mod choice;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
 
+use self::choice::choice;
 use super::fleet::{Fleet, Member, ServiceState};
 use crate::metrics::DataMetrics;
 use crate::model::{CircuitLimits, Endpoint, ProbeTarget, ServiceName, Track};
 use crate::table::{
-    Alarm, Backend, Budget, Circuit, Lane, Positions, Routed, Router, RoutingTable, Schedule, Split, Terms, Trying,
+    Alarm, Backend, Budget, Choice, Circuit, Keys, Lane, Positions, Routed, Router, RoutingTable, Schedule, Split,
+    Terms, Trying,
 };
 
 /// Builds one table after another, and keeps what they share: backends, positions, and services that did not change.
@@ -21,15 +25,19 @@ pub(super) struct Builder {
     places: BTreeMap<ServiceName, usize>,
     next_key: u64,
     metrics: DataMetrics,
+    /// The same for as long as the process lives, so that a visitor's cookie outlives a change of its service.
+    keys: Option<Arc<Keys>>,
     table: RoutingTable,
 }
 
 impl Builder {
-    /// `addresses` gives what an endpoint resolves to now.
+    /// `keys` sign the cookies of affinity; where a service needs them and there are none, they are made. `addresses`
+    /// gives what an endpoint resolves to now.
     pub(super) fn new(
         fleet: &Fleet,
         metrics: DataMetrics,
         alarm: &Arc<Alarm>,
+        keys: Option<Arc<Keys>>,
         addresses: impl Fn(&Endpoint) -> Arc<[SocketAddr]>,
     ) -> Self {
         let router = Router::new(fleet.services.iter().map(|service| {
@@ -42,6 +50,7 @@ impl Builder {
             places: BTreeMap::new(),
             next_key: 0,
             metrics,
+            keys,
             table: RoutingTable { router: Arc::new(router), ..RoutingTable::default() },
         };
         for (place, service) in fleet.services.iter().enumerate() {
@@ -53,7 +62,8 @@ impl Builder {
             for member in &service.members {
                 builder.add(service, member, addresses(&member.spec.address));
             }
-            let routed = builder.routed(service, Arc::new(Positions::default()));
+            let choice = choice(&service.spec, &mut builder.keys);
+            let routed = builder.routed(service, Arc::new(Positions::default()), choice);
             builder.table.services.push(Arc::new(routed));
         }
         builder
@@ -71,8 +81,9 @@ impl Builder {
     /// Routes one service anew, as its plan says.
     pub(super) fn reroute(&mut self, service: &ServiceState) {
         let Some(place) = self.places.get(&service.spec.name).copied() else { return };
-        let positions = self.table.services[place].positions.clone();
-        self.table.services[place] = Arc::new(self.routed(service, positions));
+        let Routed { positions, choice, .. } = &*self.table.services[place];
+        let (positions, choice) = (positions.clone(), choice.clone());
+        self.table.services[place] = Arc::new(self.routed(service, positions, choice));
     }
 
     /// An endpoint has other addresses now: its backends get new keys, so that old connections are not used again.
@@ -121,7 +132,7 @@ impl Builder {
         self.backends.insert(member.target.clone(), Arc::new(backend));
     }
 
-    fn routed(&self, service: &ServiceState, positions: Arc<Positions>) -> Routed {
+    fn routed(&self, service: &ServiceState, positions: Arc<Positions>, choice: Option<Arc<Choice>>) -> Routed {
         let plan = &service.plan;
         let backends = |targets: &[ProbeTarget]| -> Vec<Arc<Backend>> {
             targets.iter().filter_map(|target| self.backends.get(target).cloned()).collect()
@@ -144,7 +155,7 @@ impl Builder {
                 .map(|((_, lane), attempt)| Trying { trial: attempt.trial.clone(), lane: Lane::new(backends(lane)) }),
             kept: backends(&plan.kept),
             ejected: plan.ejected,
-            choice: None,
+            choice,
             positions,
         }
     }

@@ -18,7 +18,7 @@ use super::moment::Moment;
 use super::status::FleetStatus;
 use crate::metrics::Metrics;
 use crate::model::{Endpoint, ServiceSpec};
-use crate::table::{Alarm, TableWriter};
+use crate::table::{Alarm, Keys, TableWriter};
 
 pub use inputs::{Addresses, Inputs};
 pub use tell::{Announcements, Outputs};
@@ -38,13 +38,15 @@ impl Controller {
     pub fn new(
         services: &[ServiceSpec],
         addresses: Addresses,
+        keys: Option<Arc<Keys>>,
         metrics: &Metrics,
         mut writer: TableWriter,
     ) -> (Self, Outputs) {
         let alarm = Arc::<Alarm>::default();
         let now = Moment::now();
         let fleet = Fleet::new(services, &alarm, now);
-        let builder = Builder::new(&fleet, metrics.data.clone(), &alarm, |endpoint| current(&addresses, endpoint));
+        let builder =
+            Builder::new(&fleet, metrics.data.clone(), &alarm, keys, |endpoint| current(&addresses, endpoint));
         let generation = writer.publish(builder.table());
         let status = FleetStatus::new(&fleet, generation, &metrics.data, now);
         let (tellers, outputs) = Tellers::new(metrics.control.clone(), status);

@@ -55,7 +55,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn serves(&self, member: &Member) -> bool {
+    pub(in crate::control) fn serves(&self, member: &Member) -> bool {
         let lane = if member.is(Track::Stable) { &self.stable } else { &self.canary };
         lane.contains(&member.target)
     }
