@@ -68,6 +68,8 @@ impl Tellers {
         for member in &service.members {
             self.metrics.backend_up(&member.target).set(i64::from(member.is_up()));
             self.metrics.backend_ejected(&member.target).set(i64::from(member.penalty.stands()));
+            // It is there before the first one, so that a rate of it is right.
+            self.metrics.backend_ejections(&member.target).inc_by(0);
         }
     }
 
