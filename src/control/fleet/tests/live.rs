@@ -280,6 +280,55 @@ fn when_all_fail_together_nobody_is_ejected_then_or_afterwards() {
 }
 
 #[test]
+fn a_share_that_is_too_small_in_stable_as_well_is_not_held_against_the_canary() {
+    let now = moment();
+    let mut fleet = healthy_by(one_canary(), now);
+    for id in ["a", "b", "c"] {
+        for _ in 0..10 {
+            end(&fleet, id, 1, 1);
+            end(&fleet, id, 1, 0);
+        }
+    }
+    let changes = fleet.look(now);
+    assert_eq!((turns(&changes), fleet.services[0].admitted()), (vec![], true));
+    end(&fleet, "c", 0, 5);
+    assert_eq!(turns(&fleet.look(now)), [Turn::Ejected(Reason::Live)], "a row is");
+}
+
+#[test]
+fn backends_of_the_canary_that_are_each_too_quiet_to_tell_are_judged_together() {
+    let now = moment();
+    let mut fleet = healthy_by(service(STABLE, CANARY), now);
+    end(&fleet, "a", 40, 0);
+    for _ in 0..3 {
+        for id in ["c", "d"] {
+            end(&fleet, id, 0, 1);
+            end(&fleet, id, 3, 0);
+        }
+    }
+    assert_eq!(turns(&fleet.look(now)), [Turn::Ejected(Reason::Live)], "6 of 24 failed");
+}
+
+#[test]
+fn a_degraded_service_that_recovers_holds_nothing_against_a_member_that_is_slower_to_be_asked() {
+    let now = moment();
+    let mut fleet = healthy_by(one_canary(), now);
+    for id in ["a", "b", "c"] {
+        end(&fleet, id, 0, 20);
+    }
+    fleet.look(now);
+    assert!(fleet.services[0].degraded);
+    end(&fleet, "a", 1, 0);
+    let changes = fleet.look(later(now, SECOND));
+    assert_eq!((changes[0].news.as_slice(), turns(&changes)), (&[News::Degraded(false)][..], vec![]));
+    for _ in 0..4 {
+        end(&fleet, "c", 0, 1);
+        assert!(fleet.look(later(now, 2 * SECOND)).is_empty());
+    }
+    assert_eq!(rotation(&fleet), ["a", "b", "c"]);
+}
+
+#[test]
 fn a_canary_that_was_ejected_before_all_failed_waits_for_its_trial_until_that_is_over() {
     let now = moment();
     let (mut fleet, now) = in_trial(healthy_by(one_canary(), now), now);
