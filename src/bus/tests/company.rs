@@ -33,8 +33,9 @@ async fn an_announcement_outlives_its_own_time_while_it_is_made_and_a_killed_bal
     one.announce.send_replace(live());
     two.until_marks("peer lb1").await;
     // As a balancer that died left it: nobody renews it.
-    client.run(r#"SET coalmine:eject:app:dead {"reason":"live"} PX 6000"#).await;
+    client.run(r#"SET coalmine:eject:app:dead {"reason":"live"}"#).await;
     two.until_marks("peer dead; peer lb1").await;
+    client.run("PEXPIRE coalmine:eject:app:dead 6000").await;
     two.until_marks("peer lb1").await;
     client.run("DEL coalmine:eject:app:lb1").await;
     client.until("coalmine:eject:app:lb1", |value| value.contains("live")).await;

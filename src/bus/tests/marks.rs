@@ -58,8 +58,9 @@ async fn marks_by_hand_are_read_and_nonsense_is_passed_over() {
     client.run("SET coalmine:drain:app:web1 off").await;
     client.run("SET coalmine:eject:app no").await;
     bus.until_marks("weights 3:1").await;
-    client.run("SET coalmine:eject:app odd PX 300").await;
+    client.run("SET coalmine:eject:app odd").await;
     bus.until_marks("weights 3:1; eject").await;
+    client.run("PEXPIRE coalmine:eject:app 100").await;
     bus.until_marks("weights 3:1").await;
     client.run("FLUSHALL").await;
     bus.until_marks("").await;
@@ -117,9 +118,9 @@ async fn a_lease_is_seen_by_all_ends_by_itself_and_is_not_granted_while_the_stor
     one.until_marks("").await;
     two.until_marks("").await;
     one.until_connected(true).await;
-    let short = LeaseMark { until: SystemTime::now() + Duration::from_secs(2), ..lease("short") };
-    one.handle.lease(&app(), short).await.unwrap();
+    one.handle.lease(&app(), lease("short")).await.unwrap();
     two.until_marks("lease short").await;
+    server.client().await.run("PEXPIRE coalmine:lease:app 100").await;
     two.until_marks("").await;
     eventually(async || one.handle.lease(&app(), lease("next")).await.ok()).await;
     one.until_marks("lease next").await;
@@ -152,10 +153,10 @@ async fn in_memory_all_of_it_works_within_the_process() {
     bus.handle.mark(&app(), weights(1, 0)).await.unwrap();
     bus.handle.mark(&app(), drain("web1")).await.unwrap();
     bus.until_marks("drain web1; weights 1:0").await;
-    let short = LeaseMark { until: SystemTime::now() + Duration::from_secs(2), ..lease("short") };
-    bus.handle.lease(&app(), short).await.unwrap();
+    bus.handle.lease(&app(), lease("a")).await.unwrap();
     assert!(matches!(bus.handle.lease(&app(), lease("b")).await, Err(BusError::Leased(_))));
-    bus.until_marks("drain web1; weights 1:0; lease short").await;
+    bus.until_marks("drain web1; weights 1:0; lease a").await;
+    bus.handle.renew(&app(), "a", SystemTime::now() + Duration::from_millis(100)).await.unwrap();
     bus.until_marks("drain web1; weights 1:0").await;
     bus.handle.lease(&app(), lease("b")).await.unwrap();
     bus.handle.release(&app(), "b").await.unwrap();
