@@ -80,16 +80,17 @@ impl App {
         let (mark_sender, marks) = mpsc::channel(QUEUE);
         let (bus, commands) = bus::channel();
         let inputs = Inputs { alerts, probes, addresses: resolved, marks };
-        let alert_bus = control::Bus {
-            redis: settings.redis,
+        let wiring = bus::Wiring {
             watched: control::watched(&settings.services),
             commands,
             readings: alert_sender,
             marks: mark_sender,
-            announcements,
-            name: settings.balancer.name,
             metrics: metrics.bus.clone(),
+            kept: None,
+            shutdown: ended.clone(),
         };
+        let company = bus::Company { name: settings.balancer.name, announcements, affinity: None };
+        let alert_bus = control::Bus { redis: settings.redis, wiring, company };
         let control = control::start(alert_bus, controller, inputs, ended.clone())?;
 
         for job in jobs(&settings.services, &addresses, &metrics) {
