@@ -21,7 +21,7 @@ fn one_lease_is_out_at_a_time_and_drains_its_backend() {
     assert!(second.json()["error"].is_string(), "{}", second.text());
 
     assert_eq!(coalmine.ask("DELETE", &named(&lease)).status(), 200);
-    eventually("it gets requests again", || coalmine.backend("web", "stable", "a")["draining"] == false);
+    eventually("it gets requests again", || coalmine.backend("web", "stable", "a")["routed"] == true);
     granted(&coalmine, "b", "60s");
 }
 
