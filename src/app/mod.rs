@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::model::{Endpoint, ProbeTarget, ServiceSpec, Settings, Track};
 use crate::net::resolve::Resolver;
 use crate::proxy::{self, AccessWriter, Front, FrontSettings};
-use crate::table;
+use crate::table::{self, Keys};
 
 pub use bind::Sockets;
 
@@ -70,8 +70,9 @@ impl App {
                 (endpoint, watched)
             })
             .collect();
+        let keys = settings.affinity.key.map(|key| Arc::new(Keys::new(vec![key])));
         let (controller, Outputs { status, announcements }) =
-            Controller::new(&settings.services, addresses.clone(), &metrics, writer);
+            Controller::new(&settings.services, addresses.clone(), keys, &metrics, writer);
 
         let (probe_sender, probes) = mpsc::channel(QUEUE);
         let (alert_sender, alerts) = mpsc::channel(QUEUE);
@@ -108,7 +109,7 @@ impl App {
 
         let token = settings.admin.token.map(Arc::new);
         let readiness = Readiness::new(stopping.clone());
-        let operators = Admin { status: status.clone(), readiness, metrics, bus: bus.clone(), token };
+        let operators = Admin { status: status.clone(), readiness, metrics, bus: bus.clone(), token, reload: None };
         if let Some(socket) = sockets.metrics {
             tasks.spawn(serve(admin::serve(socket, operators.clone().metrics_router(), ended.clone())));
         }

@@ -14,7 +14,7 @@ use prometheus::{Encoder, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Regis
 
 pub use bus::BusMetrics;
 pub use control::{ControlMetrics, GateMetrics, ProbeMetrics};
-pub use data::{BackendMetrics, Class, DataMetrics, Failure};
+pub use data::{BackendMetrics, Class, DataMetrics, Failure, RetryCause, RetryRefused};
 pub use open::Open;
 pub use prometheus::IntGauge;
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::access::AccessWriter;
+use super::deliver::Shared;
 use super::listener;
 use super::worker::Worker;
 use crate::metrics::DataMetrics;
@@ -31,9 +32,9 @@ pub struct FrontSettings {
 }
 
 impl FrontSettings {
-    fn worker(&self) -> Worker {
+    fn worker(&self, shared: &Arc<Shared>) -> Worker {
         let Self { listen, access, table, metrics, stopping } = self;
-        Worker::new(listen, access.clone(), table.clone(), metrics.clone(), stopping.clone())
+        Worker::new(listen, access.clone(), table.clone(), metrics.clone(), shared.clone(), stopping.clone())
     }
 }
 
@@ -58,13 +59,14 @@ impl Front {
 /// # Errors
 /// A thread or its runtime could not be made.
 pub fn start(settings: &FrontSettings, sockets: Vec<Vec<TcpListener>>) -> io::Result<Front> {
+    let shared = Arc::default();
     let threads = sockets
         .into_iter()
         .enumerate()
         .map(|(index, listeners)| {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = runtime.event_interval(EVENT_INTERVAL).enable_all().build()?;
-            let worker = Arc::new(settings.worker());
+            let worker = Arc::new(settings.worker(&shared));
             let drain = settings.listen.drain;
             std::thread::Builder::new()
                 .name(format!("worker-{index}"))
@@ -81,8 +83,10 @@ async fn run(worker: Arc<Worker>, listeners: Vec<TcpListener>, drain: Duration) 
             Err(error) => tracing::error!(%error, "a listener is lost"),
         }
     }
-    // Not tracked: it goes on until the last connection has ended, and ends with the runtime.
+    // Not tracked: these go on until the last connection has ended, and end with the runtime.
     tokio::spawn(worker.outbox.clone().run());
+    let listening = worker.clone();
+    tokio::spawn(async move { listening.listen().await });
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {

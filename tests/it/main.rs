@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod admin;
+mod affinity;
 mod alert;
 mod check;
 mod demo;
@@ -15,12 +16,18 @@ mod framing;
 mod headers;
 mod health;
 mod layering;
+mod lease;
 mod life;
+mod limits;
 mod log;
+mod operate;
 mod reroute;
 mod resend;
+mod retry;
 mod routing;
+mod rules;
 mod soak;
 mod split;
 mod streaming;
 mod support;
+mod trial;

@@ -8,6 +8,7 @@ mod conversation;
 pub(crate) mod eventually;
 pub(crate) mod load;
 pub(crate) mod metrics;
+pub(crate) mod plane;
 pub(crate) mod process;
 pub(crate) mod process_backend;
 mod proof;
