@@ -205,7 +205,7 @@ pub(crate) fn alert(service: &str) -> String {
 }
 
 /// Nothing of the machine's own settings.
-fn bare(mut command: Command) -> Command {
+pub(crate) fn bare(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy();
         if name_text.starts_with("COALMINE_") || name_text == "RUST_LOG" {

@@ -1,6 +1,6 @@
 //! A child process whose output is kept, which is told signals by number of process, and killed when dropped.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -10,7 +10,8 @@ use super::eventually::eventually_some;
 pub(crate) struct Process {
     child: Child,
     /// Held open: a child may take its end for a sign to go.
-    _stdin: Option<ChildStdin>,
+    #[allow(dead_code, reason = "the fault suite uses it")]
+    stdin: Option<ChildStdin>,
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
     readers: Vec<JoinHandle<()>>,
@@ -40,7 +41,7 @@ impl Process {
             stderr.follow(child.stderr.take().expect("stderr is piped")),
         ];
         let stdin = child.stdin.take();
-        Self { child, _stdin: stdin, stdout, stderr, readers }
+        Self { child, stdin, stdout, stderr, readers }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -52,6 +53,14 @@ impl Process {
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([format!("-{name}"), self.pid().to_string()]).status().unwrap();
         assert!(status.success(), "signal {name} to {}", self.pid());
+    }
+
+    /// Writes a line to its standard input.
+    #[allow(dead_code, reason = "the fault suite uses it")]
+    #[track_caller]
+    pub(crate) fn tell(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("stdin is piped");
+        stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {
