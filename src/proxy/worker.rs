@@ -2,16 +2,19 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use ipnet::IpNet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
 
 use super::access::AccessWriter;
 use super::connect::MAX_BUFFER;
 use super::pool::Pool;
+use super::stop::Stop;
 use crate::metrics::{DataMetrics, Open};
 use crate::model::ListenSettings;
 use crate::net::outbox::Outbox;
@@ -33,7 +36,11 @@ pub(super) struct Worker {
     pub(super) header_timeout: Duration,
     pub(super) idle_timeout: Duration,
     pub(super) via: bool,
-    pub(super) stopping: CancellationToken,
+    pub(super) stop: Stop,
+    /// What [`Self::stop`] has come to, for the connections of this thread alone: they look at it each time they run.
+    leaving: AtomicBool,
+    closing: AtomicBool,
+    closed: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -43,7 +50,7 @@ impl Worker {
         access: Option<AccessWriter>,
         table: TableReader,
         metrics: DataMetrics,
-        stopping: CancellationToken,
+        stop: Stop,
     ) -> Self {
         let mut http = http1::Builder::new();
         http.max_buf_size(MAX_BUFFER).max_header_size(MAX_HEAD);
@@ -58,9 +65,36 @@ impl Worker {
             header_timeout: listen.header_timeout,
             idle_timeout: listen.idle_timeout,
             via: listen.via,
-            stopping,
+            stop,
+            leaving: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            closed: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
+    }
+
+    /// The answers of this worker's connections are the last ones.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Relaxed)
+    }
+
+    /// Idle connections of this worker are to be closed; wakes them all.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Relaxed);
+        self.closed.cancel();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
+    }
+
+    /// Ends at [`Self::close`].
+    pub(super) fn closed(&self) -> WaitForCancellationFuture<'_> {
+        self.closed.cancelled()
     }
 
     /// Runs a client's connection on this thread; a stop waits for it.

@@ -12,6 +12,7 @@ mod demo;
 mod docs;
 mod failure;
 mod framing;
+mod handover;
 mod headers;
 mod health;
 mod layering;

@@ -18,7 +18,7 @@ pub(crate) struct Coalmine {
     pub(crate) http: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) process: Process,
-    _config: TempDir,
+    config: TempDir,
 }
 
 impl Coalmine {
@@ -26,6 +26,18 @@ impl Coalmine {
     #[track_caller]
     pub(crate) fn start(config: &Config) -> Self {
         Self::start_by(config, Command::new(env!("CARGO_BIN_EXE_coalmine")))
+    }
+
+    /// The same by another name of the program, such as a link to it.
+    #[track_caller]
+    pub(crate) fn start_as(config: &Config, program: &Path) -> Self {
+        Self::start_by(config, Command::new(program))
+    }
+
+    /// Writes another configuration to the file that the program was started with.
+    #[track_caller]
+    pub(crate) fn rewrite(&self, text: &str) {
+        std::fs::write(self.config.path().join("coalmine.toml"), text).unwrap();
     }
 
     /// The same with at most `files` open files.
@@ -37,7 +49,7 @@ impl Coalmine {
     }
 
     #[track_caller]
-    fn start_by(config: &Config, mut command: Command) -> Self {
+    pub(crate) fn start_by(config: &Config, mut command: Command) -> Self {
         let (directory, path) = config.write();
         command.args(["serve", "-c"]).arg(path);
         let mut process = Process::start(bare(command));
@@ -48,7 +60,7 @@ impl Coalmine {
             })
         };
         let (http, admin) = (listening("http"), listening("admin"));
-        Self { http, admin, process, _config: directory }
+        Self { http, admin, process, config: directory }
     }
 
     /// The addresses of all listeners of a kind: `http`, `admin`, `metrics`.

@@ -58,6 +58,12 @@ impl Process {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Waits for the end alone: a child of its own may write on. Gives its exit code.
+    #[track_caller]
+    pub(crate) fn wait_code(&mut self) -> Option<i32> {
+        eventually_some("the process ends", || self.child.try_wait().unwrap()).code()
+    }
+
     /// Waits for the end, and for all that was written before it.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> Exit {
