@@ -5,9 +5,11 @@ use std::path::Path;
 use std::pin::Pin;
 
 use anyhow::Context;
+use tokio::sync::{mpsc, oneshot};
 
 use super::handover::{Predecessor, Program, Successor};
 use super::{App, Sockets, limits, reload, systemd};
+use crate::control::admin::{Reloaded, Reloads};
 use crate::model::Settings;
 use crate::shutdown::{Order, Orders, Signals};
 
@@ -22,7 +24,8 @@ pub async fn live(path: &Path, settings: Settings) -> anyhow::Result<()> {
     let program = Program::of_this_process().context("it can't be told which program this is")?;
     limits::raise_open_files();
 
-    let mut app = begin(settings).await?;
+    let (reload, reloads) = mpsc::channel(1);
+    let mut app = begin(settings, reload).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
     let ready = app.ready();
     tokio::spawn(async move {
@@ -30,7 +33,7 @@ pub async fn live(path: &Path, settings: Settings) -> anyhow::Result<()> {
         systemd::ready();
     });
 
-    let end = serve(&mut app, path, &program, &mut signals, orders).await;
+    let end = Desk { path, program, orders, reloads }.serve(&mut app, &mut signals).await;
     let drain = app.settings().listen.drain;
     let ending: Pin<Box<dyn Future<Output = ()>>> = match end {
         End::Stop(signal) => {
@@ -53,17 +56,17 @@ pub async fn live(path: &Path, settings: Settings) -> anyhow::Result<()> {
 }
 
 /// Takes over from a predecessor when there is one. It serves until this process is ready to.
-async fn begin(settings: Settings) -> anyhow::Result<App> {
+async fn begin(settings: Settings, reload: Reloads) -> anyhow::Result<App> {
     let Some((predecessor, inherited, _keepsake)) = Predecessor::of_this_process()? else {
         let sockets = Sockets::bind(&settings, systemd::sockets())?;
         let mut app = App::start(settings, sockets).await?;
-        app.open()?;
+        app.open(Some(reload))?;
         return Ok(app);
     };
     let sockets = Sockets::bind(&settings, inherited)?;
     let mut app = App::start(settings, sockets).await?;
     app.ready().await;
-    app.open()?;
+    app.open(Some(reload))?;
     predecessor.relieve();
     Ok(app)
 }
@@ -74,36 +77,51 @@ enum End {
     HandedOver(Successor),
 }
 
-/// Follows orders until the end.
-async fn serve(app: &mut App, path: &Path, program: &Program, signals: &mut Signals, mut orders: Orders) -> End {
-    let mut handing: Option<Pin<Box<dyn Future<Output = Result<Successor, String>>>>> = None;
-    loop {
-        let handed = async {
-            match &mut handing {
-                Some(handing) => handing.await,
-                None => pending().await,
+/// Where orders come in.
+struct Desk<'a> {
+    path: &'a Path,
+    program: Program,
+    orders: Orders,
+    reloads: mpsc::Receiver<oneshot::Sender<Result<Reloaded, String>>>,
+}
+
+impl Desk<'_> {
+    /// Follows orders until the end.
+    async fn serve(mut self, app: &mut App, signals: &mut Signals) -> End {
+        let mut handing: Option<Pin<Box<dyn Future<Output = Result<Successor, String>>>>> = None;
+        loop {
+            let handed = async {
+                match &mut handing {
+                    Some(handing) => handing.await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                signal = signals.next() => return End::Stop(signal),
+                handed = handed => match handed {
+                    Ok(successor) => return End::HandedOver(successor),
+                    Err(reason) => {
+                        tracing::error!(reason, "the successor does not serve: serving on as before");
+                        handing = None;
+                    }
+                },
+                Some(reply) = self.reloads.recv() => {
+                    // Who asked may have gone; the file is in force all the same.
+                    let _ = reply.send(reload::reload(app, self.path).await);
+                }
+                order = self.orders.next() => match order {
+                    Order::Reload => {
+                        // The log has told the outcome.
+                        let _ = reload::reload(app, self.path).await;
+                    }
+                    Order::HandOver if handing.is_some() => tracing::warn!("a successor is being started already"),
+                    Order::HandOver => {
+                        let start = Successor::start(self.program.clone(), app.doors(), Vec::new());
+                        handing = Some(Box::pin(start));
+                    }
+                },
             }
-        };
-        tokio::select! {
-            biased;
-            signal = signals.next() => return End::Stop(signal),
-            handed = handed => match handed {
-                Ok(successor) => return End::HandedOver(successor),
-                Err(reason) => {
-                    tracing::error!(reason, "the successor does not serve: serving on as before");
-                    handing = None;
-                }
-            },
-            order = orders.next() => match order {
-                Order::Reload => {
-                    let _ = reload::reload(app, path).await;
-                }
-                Order::HandOver if handing.is_some() => tracing::warn!("a successor is being started already"),
-                Order::HandOver => {
-                    let start = Successor::start(program.clone(), app.doors(), Vec::new());
-                    handing = Some(Box::pin(start));
-                }
-            },
         }
     }
 }

@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bus::{self, BusHandle};
-use crate::control::admin::{self, Admin, Readiness};
+use crate::control::admin::{self, Admin, Readiness, Reloads};
 use crate::control::{Controller, FleetStatus, Inputs, Outputs};
 use crate::metrics::Metrics;
 use crate::model::Settings;
@@ -144,6 +144,7 @@ impl App {
             metrics: metrics.clone(),
             bus: bus.clone(),
             token: settings.admin.token.clone().map(Arc::new),
+            reload: None,
         };
         Ok(Self {
             http: sockets.http_addresses,
@@ -173,14 +174,16 @@ impl App {
         })
     }
 
-    /// Lets clients and operators in. Does nothing the second time.
+    /// Lets clients and operators in; `reload` is the way to whoever reads the configuration again. Does nothing the
+    /// second time.
     ///
     /// # Errors
     /// A thread could not be made, or a socket not be used.
-    pub fn open(&mut self) -> anyhow::Result<()> {
+    pub fn open(&mut self, reload: Option<Reloads>) -> anyhow::Result<()> {
         let Some(Entrance { http, leftover, front, admin, metrics, operators }) = self.entrance.take() else {
             return Ok(());
         };
+        let operators = Admin { reload, ..operators };
         self.front = Some(proxy::start(&front, http, leftover).context("the workers could not be started")?);
         if let Some(metrics) = metrics {
             let served = admin::serve(metrics, operators.clone().metrics_router(), self.unattended.clone());

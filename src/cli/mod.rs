@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod operate;
 mod serve;
 
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ use clap::{Parser, Subcommand};
 
 /// Exit code for a mistake in the command line, the configuration or the surroundings: nothing was started.
 const EXIT_USAGE: u8 = 2;
+/// Exit code for what a running balancer has understood and does not do.
+const EXIT_REFUSED: u8 = 1;
 
 /// A canary load balancer: exact weights, and the canary out the moment an alert or a probe says so.
 #[derive(Debug, Parser)]
@@ -33,6 +36,8 @@ enum Command {
     /// Show a canary being ejected and re-admitted, with nothing else installed
     #[command(after_help = "Example:\n  coalmine demo\n  coalmine demo --once --listen 127.0.0.1:8888")]
     Demo(demo::Arguments),
+    #[command(flatten)]
+    Operate(operate::Operate),
 }
 
 /// The configuration file.
@@ -50,6 +55,7 @@ impl Cli {
             Command::Serve(file) => serve::run(&file.config),
             Command::Check(file) => check::run(&file.config),
             Command::Demo(arguments) => demo::run(&arguments),
+            Command::Operate(command) => command.run(),
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
@@ -61,5 +67,5 @@ impl Cli {
 #[expect(clippy::print_stderr, reason = "the last word of the program")]
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("coalmine: {error:#}");
-    ExitCode::from(EXIT_USAGE)
+    ExitCode::from(if error.is::<operate::Refused>() { EXIT_REFUSED } else { EXIT_USAGE })
 }

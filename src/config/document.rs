@@ -86,6 +86,9 @@ impl Document {
                 format!("a list is replaced as a whole: {list}='[...]'")
             }
             ("a sequence", None) if *key == Key::top("service") => "write [[service]], with two brackets".into(),
+            ("a sequence", None) if key.steps().last() == Some(&Step::Field("rule".into())) => {
+                "write [[service.rule]], with two brackets".into()
+            }
             ("a sequence", None) => "write a list: [\"...\"]".into(),
             ("a boolean", _) => "write true or false, without quotes".into(),
             ("i64", _) => "write a whole number, without quotes".into(),
@@ -176,7 +179,9 @@ fn suggest(name: &str, known: &[&str]) -> String {
 /// The value as written, short, and masked where a secret may have been written by mistake.
 fn literal(key: &Key, value: &Value) -> String {
     let name = key.to_string();
-    if ["pass", "token", "secret", "auth", "url"].iter().any(|word| name.contains(word)) {
+    let named = ["pass", "token", "secret", "auth", "url"].iter().any(|word| name.contains(word));
+    // All of this table, since a misspelt `key` has the key.
+    if named || key.is_within(&Key::top("affinity")) {
         return "***".into();
     }
     let text = match value {

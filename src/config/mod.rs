@@ -3,6 +3,7 @@
 //! One file and the environment over it (`environment`) become a `document`, which is read strictly (`raw`)
 //! and resolved (`resolve`) into types that cannot be wrong. Every mistake is a [`Problem`] with its place, its
 //! value and its remedy, and all are told at once; only a syntax error comes alone. [`render`] is the way back.
+//! [`needs_restart`] tells which changes a running process cannot take over.
 //!
 //! figment stays inside this module.
 
@@ -16,12 +17,14 @@ mod key;
 mod print;
 mod problem;
 mod raw;
+mod reload;
 mod resolve;
 #[cfg(test)]
 mod tests;
 
 pub use print::render;
 pub use problem::{ConfigError, Problem};
+pub use reload::needs_restart;
 
 use document::Document;
 use environment::Variable;
@@ -68,9 +71,12 @@ fn settings(file: &str, text: &str, directory: &Path, variables: Vec<Variable>) 
     let mut problems = Problems::new(&origin);
     let settings = resolve::settings(&mut problems, &raw, directory, misshapen.is_empty());
 
-    // What was left out for its shape is not missing as well.
+    // What was left out for its shape is not missing as well, nor is what it was a part of.
     let mut wrong = problems.into_found();
-    wrong.retain(|(key, _)| !misshapen.iter().any(|(left_out, _)| key.is_within(left_out)));
+    wrong.retain(|(key, problem)| {
+        let missing = problem.value.is_none();
+        !misshapen.iter().any(|(left_out, _)| key.is_within(left_out) || (missing && left_out.is_within(key)))
+    });
     let problems: Vec<Problem> = misshapen.into_iter().chain(wrong).map(|(_, problem)| problem).collect();
     match settings {
         Some(settings) if problems.is_empty() => Ok(settings),

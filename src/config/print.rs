@@ -15,12 +15,12 @@ pub fn render(settings: &Settings) -> String {
     out
 }
 
-/// Writes the plain keys of a table under its heading, then its tables. Services are the only list of tables that gets
-/// headings; backends stay on their line.
+/// Writes the plain keys of a table under its heading, then its tables. Of lists of tables, services and their rules
+/// get headings; backends stay on their line.
 fn section(out: &mut String, path: Option<&str>, table: &Table) {
     let join = |key: &str| path.map_or_else(|| key.to_owned(), |path| format!("{path}.{key}"));
     for (key, value) in table {
-        if !matches!(value, Value::Table(_)) && key != "service" {
+        if !matches!(value, Value::Table(_)) && !headed(key) {
             // Writing to a `String` cannot fail.
             let _ = writeln!(out, "{key} = {value}");
         }
@@ -29,7 +29,7 @@ fn section(out: &mut String, path: Option<&str>, table: &Table) {
         let path = join(key);
         let (heading, tables) = match value {
             Value::Table(table) => (format!("[{path}]"), vec![table]),
-            Value::Array(items) if key == "service" => {
+            Value::Array(items) if headed(key) => {
                 (format!("[[{path}]]"), items.iter().filter_map(Value::as_table).collect())
             }
             _ => continue,
@@ -40,4 +40,8 @@ fn section(out: &mut String, path: Option<&str>, table: &Table) {
             section(out, Some(&path), table);
         }
     }
+}
+
+fn headed(key: &str) -> bool {
+    key == "service" || key == "rule"
 }

@@ -27,6 +27,8 @@ pub struct FleetStatus {
 pub struct ServiceStatus {
     pub name: ServiceName,
     pub tracks: Tracks,
+    /// So many backends of stable have to be up beside one that is taken down by a lease.
+    pub min_up: u32,
     /// Absent in a service without a canary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateStatus>,
@@ -42,6 +44,8 @@ pub struct Tracks {
 #[derive(Clone, Debug, Serialize)]
 pub struct TrackStatus {
     pub weight: u32,
+    /// What the file says.
+    pub configured_weight: u32,
     pub backends: Vec<BackendStatus>,
 }
 
@@ -100,6 +104,7 @@ impl ServiceStatus {
     fn new(service: &ServiceState, metrics: &DataMetrics) -> Self {
         let track = |track: Track, spec: &TrackSpec| TrackStatus {
             weight: spec.weight.get(),
+            configured_weight: spec.weight.get(),
             backends: service
                 .members
                 .iter()
@@ -107,8 +112,11 @@ impl ServiceStatus {
                 .map(|member| BackendStatus::new(member, metrics))
                 .collect(),
         };
+        let stable = &service.spec.stable;
+        let all_but_one = u32::try_from(stable.backends.len().saturating_sub(1)).unwrap_or(u32::MAX);
         Self {
             name: service.spec.name.clone(),
+            min_up: stable.min_up.unwrap_or(all_but_one),
             tracks: Tracks {
                 stable: track(Track::Stable, &service.spec.stable),
                 canary: service.spec.canary.as_ref().map(|canary| track(Track::Canary, canary)),

@@ -31,7 +31,7 @@ pub struct CookieSpec {
 }
 
 /// The key that signs the cookies of all services.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AffinitySettings {
     /// Absent: made once, and shared through Redis where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -26,7 +26,7 @@ impl Serialize for TesterSpec {
         map.serialize_entry("header", self.header.as_ref().map_or("", HeaderName::as_str))?;
         map.serialize_entry("cookie", self.cookie.as_deref().unwrap_or(""))?;
         if let Some(secret) = &self.secret {
-            map.serialize_entry("secret_file", secret)?;
+            map.serialize_entry("secret", secret)?;
         }
         map.end()
     }

@@ -35,6 +35,7 @@ pub use probe::{ProbeSpec, StatusRanges};
 pub use reason::{Reason, Reasons};
 pub use retry::RetrySpec;
 pub use secret::Secret;
+pub(crate) use service::in_words;
 pub use service::{Balance, PoolLimits, ServiceSpec, Timeouts};
 pub use settings::{
     AccessLog, AdminSettings, BalancerSettings, ListenSettings, LogFormat, LogSettings, RedisPlace, RedisSettings,

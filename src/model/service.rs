@@ -73,7 +73,18 @@ pub struct PoolLimits {
 
 /// Writes a duration as it is written in the configuration: `1s`, `500ms`.
 pub(crate) fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&humantime::format_duration(*duration))
+    serializer.serialize_str(&in_words(*duration))
+}
+
+/// A duration as it is written in the configuration. Days stay days: in months of 30.44 days nobody would know them.
+pub(crate) fn in_words(duration: Duration) -> String {
+    const DAY: u64 = 86_400;
+    let days = duration.as_secs() / DAY;
+    if days > 1 && duration == Duration::from_secs(days * DAY) {
+        format!("{days}days")
+    } else {
+        humantime::format_duration(duration).to_string()
+    }
 }
 
 /// Writes an optional field name as it is written in the configuration, where empty means none.

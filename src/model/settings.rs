@@ -11,7 +11,7 @@ use super::service::seconds;
 use super::{AffinitySettings, Endpoint, Secret, ServiceSpec};
 
 /// Everything that the configuration says.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Settings {
     pub listen: ListenSettings,
     pub log: LogSettings,
@@ -26,7 +26,7 @@ pub struct Settings {
 }
 
 /// The front door.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ListenSettings {
     pub http: Vec<SocketAddr>,
     /// 0: one per core.
@@ -50,14 +50,14 @@ pub struct ListenSettings {
 }
 
 /// This balancer among others on the same Redis.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BalancerSettings {
     /// Unique among them; by default the host's name.
     pub name: String,
 }
 
 /// What is written to the log, and how.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LogSettings {
     /// `RUST_LOG` syntax.
     pub level: String,
@@ -81,7 +81,7 @@ pub enum AccessLog {
 }
 
 /// The operators' door.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AdminSettings {
     pub listen: SocketAddr,
     /// When set, every change needs it.
@@ -93,7 +93,7 @@ pub struct AdminSettings {
 }
 
 /// The alert store.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RedisSettings {
     #[serde(flatten)]
     pub place: RedisPlace,

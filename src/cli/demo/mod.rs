@@ -57,7 +57,7 @@ async fn show(arguments: &Arguments) -> anyhow::Result<()> {
     telemetry::init(&settings.log);
     let sockets = Sockets::bind(&settings, Inherited::default())?;
     let mut app = App::start(settings, sockets).await?;
-    app.open()?;
+    app.open(None)?;
     let address = *app.http.first().context("the demo listens nowhere")?;
     let traffic = Traffic::start(address)?;
     let mut screen = Screen::new(app.status.clone(), traffic.counts());

@@ -1,12 +1,11 @@
 //! The doors of the process: `[listen]` and `[admin]`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
-use super::scalar::{DAY, LASTING, duration, socket, whole};
+use super::address::{network, socket};
+use super::scalar::{DAY, LASTING, duration, whole};
 use super::secret::secret;
 use crate::config::key::Key;
 use crate::config::problem::Problems;
@@ -36,6 +35,7 @@ pub(super) fn listen(problems: &mut Problems<'_>, raw: &RawListen) -> Option<Lis
     let header_timeout = duration(problems, &key.field("header_timeout"), &raw.header_timeout, LASTING);
     let idle_timeout = duration(problems, &key.field("idle_timeout"), &raw.idle_timeout, LASTING);
     let drain = duration(problems, &key.field("drain"), &raw.drain, Duration::ZERO..=DAY);
+    let lame_duck = duration(problems, &key.field("lame_duck"), &raw.lame_duck, Duration::ZERO..=DAY);
     Some(ListenSettings {
         http: http.into_iter().collect::<Option<Vec<_>>>().filter(|http| !http.is_empty())?,
         workers: workers?.into(),
@@ -43,7 +43,7 @@ pub(super) fn listen(problems: &mut Problems<'_>, raw: &RawListen) -> Option<Lis
         header_timeout: header_timeout?,
         idle_timeout: idle_timeout?,
         drain: drain?,
-        lame_duck: Duration::ZERO,
+        lame_duck: lame_duck?,
         via: raw.via,
     })
 }
@@ -85,12 +85,4 @@ fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
     let same_family = a.is_ipv4() == b.is_ipv4();
     let covers = a.ip() == b.ip() || (same_family && (a.ip().is_unspecified() || b.ip().is_unspecified()));
     covers && a.port() == b.port() && a.port() != 0
-}
-
-fn network(problems: &mut Problems<'_>, key: &Key, text: &str) -> Option<IpNet> {
-    let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-    network.or_else(|| {
-        let remedy = "write an address or a network, such as \"10.0.0.0/8\" or \"fd00::/8\"";
-        problems.refuse(key, text, "not a network", remedy)
-    })
 }

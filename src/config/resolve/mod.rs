@@ -10,14 +10,25 @@ use super::key::Key;
 use super::problem::Problems;
 use super::raw::Raw;
 
+mod address;
+mod affinity;
 mod alert;
+mod backend;
+mod balancer;
+mod choice;
+mod differ;
+mod limits;
 mod listen;
 mod log;
+mod outlier;
 mod probe;
 mod redis;
+mod retry;
 mod scalar;
 mod secret;
 mod service;
+mod status;
+mod token;
 mod track;
 
 /// `directory` is where relative paths of secrets begin. `complete` tells that nothing was left out of `raw` for its
@@ -31,7 +42,10 @@ pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path,
 
     let redis = raw.redis.as_ref().map(|raw| redis::redis(problems, raw, directory));
     let prefix = raw.redis.as_ref().map(|redis| redis.prefix.as_str());
+    let balancer = balancer::balancer(problems, &raw.balancer);
+    let affinity = affinity::affinity(problems, &raw.affinity, directory);
     let key = Key::top("service");
+    let around = service::Surroundings { directory, redis_prefix: prefix };
     if raw.service.is_empty() {
         let remedy = "add a [[service]] with a name and stable backends; config/minimal.toml is a start";
         problems.miss::<()>(&key, "there is no service", remedy);
@@ -40,10 +54,10 @@ pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path,
         .service
         .iter()
         .enumerate()
-        .map(|(index, raw)| service::service(problems, &key.index(index), raw, prefix))
+        .map(|(index, raw)| service::service(problems, &key.index(index), raw, &around))
         .collect();
     if complete {
-        service::services_differ(problems, &key, &services);
+        differ::services_differ(problems, &key, &services);
     }
 
     let services = services.into_iter().collect::<Option<Vec<_>>>()?;
@@ -52,8 +66,8 @@ pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path,
         log: log?,
         admin: admin?,
         redis: redis.map_or(Some(None), |redis| redis.map(Some))?,
-        balancer: crate::model::BalancerSettings { name: "coalmine".to_owned() },
-        affinity: crate::model::AffinitySettings::default(),
+        balancer: balancer?,
+        affinity: affinity?,
         services,
     })
 }

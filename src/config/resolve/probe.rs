@@ -8,10 +8,11 @@ use http::HeaderValue;
 use http::uri::PathAndQuery;
 
 use super::scalar::{duration, whole};
+use super::status::{ALL, statuses};
 use crate::config::key::Key;
 use crate::config::problem::Problems;
 use crate::config::raw::RawProbe;
-use crate::model::{ProbeSpec, StatusRanges, Track};
+use crate::model::{ProbeSpec, Track};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(10)..=HOUR;
@@ -43,7 +44,11 @@ pub(super) fn probe(problems: &mut Problems<'_>, layers: &Layers<'_>) -> Option<
     let (key, text) = layers.pick("host", |raw| raw.host.clone(), String::new());
     let host = host(problems, &key, text);
     let (key, texts) = layers.pick("expect_status", |raw| raw.expect_status.clone(), vec!["200-399".into()]);
-    let expect_status = statuses(problems, &key, &texts);
+    let expect_status = if texts.is_empty() {
+        problems.refuse(&key, "[]", "no status would be healthy", ALL.remedy)
+    } else {
+        statuses(problems, &key, &texts, &ALL)
+    };
     let (_, expect_body) = layers.pick("expect_body", |raw| raw.expect_body.clone(), String::new());
     let (key, text) = layers.pick("interval", |raw| raw.interval.clone(), default_interval.into());
     let interval = duration(problems, &key, &text, INTERVAL);
@@ -77,22 +82,4 @@ fn host(problems: &mut Problems<'_>, key: &Key, text: String) -> Option<String> 
     } else {
         problems.refuse(key, text, "not a value of Host", "write a host name, or \"\" for the backend's address")
     }
-}
-
-fn statuses(problems: &mut Problems<'_>, key: &Key, texts: &[String]) -> Option<StatusRanges> {
-    let remedy = "write statuses of 100 to 599, such as \"200\" or \"200-399\"";
-    if texts.is_empty() {
-        return problems.refuse(key, "[]", "no status would be healthy", remedy);
-    }
-    let ranges: Vec<_> = texts
-        .iter()
-        .enumerate()
-        .map(|(index, text)| {
-            let (start, end) = text.split_once('-').unwrap_or((text, text));
-            let range = start.trim().parse().ok().zip(end.trim().parse().ok()).map(|(start, end)| start..=end);
-            let valid = range.filter(|range| StatusRanges::new(vec![range.clone()]).is_some());
-            valid.or_else(|| problems.refuse(&key.index(index), text, "not a status or a range of them", remedy))
-        })
-        .collect();
-    StatusRanges::new(ranges.into_iter().collect::<Option<_>>()?)
 }

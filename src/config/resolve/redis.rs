@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::scalar::{endpoint, parse_endpoint};
+use super::address::{endpoint, parse_endpoint};
 use super::secret::secret;
 use crate::config::key::Key;
 use crate::config::problem::Problems;

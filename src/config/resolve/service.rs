@@ -1,22 +1,37 @@
-//! `[[service]]`: each by itself, then all beside each other.
+//! `[[service]]`: one by itself.
 
-use std::collections::HashSet;
+use std::path::Path;
 
+use super::affinity::cookie;
 use super::alert::alert;
+use super::choice::{rules, tester};
+use super::limits::limits;
+use super::outlier::outlier;
+use super::retry::retry;
 use super::scalar::{LASTING, duration, whole, word};
-use super::track::track;
+use super::token::header;
+use super::track::tracks;
 use crate::config::key::Key;
 use crate::config::problem::Problems;
 use crate::config::raw::{RawPool, RawService, RawTimeout};
 use crate::model::{
-    Balance, HostPattern, PathPrefix, PoolLimits, ServiceName, ServiceSpec, Timeouts, Track, TrackSpec,
+    Affinity, Balance, CookieSpec, GateSpec, HostPattern, PathPrefix, PoolLimits, ServiceName, ServiceSpec, TesterSpec,
+    Timeouts,
 };
+
+/// What a service needs to know of the rest of the configuration.
+pub(super) struct Surroundings<'a> {
+    /// Where relative paths of secrets begin.
+    pub(super) directory: &'a Path,
+    /// `None` without a store.
+    pub(super) redis_prefix: Option<&'a str>,
+}
 
 pub(super) fn service(
     problems: &mut Problems<'_>,
     key: &Key,
     raw: &RawService,
-    redis_prefix: Option<&str>,
+    around: &Surroundings<'_>,
 ) -> Option<ServiceSpec> {
     let name = name(problems, &key.field("name"), raw.name.as_deref());
     let hosts = hosts(problems, &key.field("hosts"), &raw.hosts);
@@ -26,84 +41,44 @@ pub(super) fn service(
     });
     let words = [("round_robin", Balance::RoundRobin), ("least_request", Balance::LeastRequest)];
     let balance = word(problems, &key.field("balance"), &raw.balance, &words);
+    let words = [("none", Affinity::None), ("track", Affinity::Track), ("backend", Affinity::Backend)];
+    let affinity = word(problems, &key.field("affinity"), &raw.affinity, &words);
+    let split_by = header(problems, &key.field("split_by"), &raw.split_by);
     let timeout = timeouts(problems, &key.field("timeout"), &raw.timeout);
     let pool = pool(problems, &key.field("pool"), &raw.pool);
+    let alert = alert(problems, &key.field("alert"), &raw.alert, name.as_ref(), around.redis_prefix);
+    let retry = retry(problems, &key.field("retry"), &raw.retry);
+    let outlier = outlier(problems, &key.field("outlier"), &raw.outlier);
+    let limits = limits(problems, &key.field("limits"), &raw.limits);
+    let cookie = cookie(problems, &key.field("cookie"), &raw.cookie, name.as_ref());
+    let tester = tester(problems, &key.field("tester"), &raw.tester, around.directory);
+    let rules = rules(problems, &key.field("rule"), &raw.rule, raw.canary.is_some());
     let tracks = tracks(problems, key, raw);
-    let alert = alert(problems, &key.field("alert"), &raw.alert, name.as_ref(), redis_prefix);
+    if affinity.is_some_and(|affinity| affinity != Affinity::None) {
+        cookies_differ(problems, key, cookie.as_ref()?, tester.as_ref()?)?;
+    }
     let (stable, canary) = tracks?;
-    let name = name?;
     Some(ServiceSpec {
-        affinity: crate::model::Affinity::None,
-        split_by: None,
-        retry: crate::model::RetrySpec {
-            idempotent: false,
-            buffer: 64 * 1024,
-            canary_statuses: crate::model::StatusRanges::new(vec![500..=500, 502..=504])?,
-            stable_statuses: crate::model::StatusRanges::new(vec![502..=504])?,
-            budget_percent: 20,
-            budget_min: 3,
-        },
-        outlier: crate::model::OutlierSpec {
-            consecutive: 5,
-            success_percent: 90,
-            window: std::time::Duration::from_secs(10),
-            min_requests: 20,
-            max_ejected_percent: 20,
-            base_ejection: std::time::Duration::from_secs(1),
-            max_ejection: std::time::Duration::from_secs(300),
-        },
-        limits: crate::model::CircuitLimits {
-            connections: 0,
-            requests: 0,
-            queue: 0,
-            queue_timeout: std::time::Duration::from_secs(1),
-        },
-        gate: crate::model::GateSpec { follow_peers: true },
-        cookie: crate::model::CookieSpec {
-            name: format!("coalmine-{name}"),
-            max_age: std::time::Duration::ZERO,
-            secure: false,
-        },
-        tester: crate::model::TesterSpec { header: None, cookie: None, secret: None },
-        rules: Vec::new(),
-        name,
+        name: name?,
         hosts: hosts?,
         path_prefix: path_prefix?,
         balance: balance?,
         served_by_header: raw.served_by_header,
+        affinity: affinity?,
+        split_by: split_by?,
         timeout: timeout?,
         pool: pool?,
         alert: alert?,
+        retry: retry?,
+        outlier: outlier?,
+        limits: limits?,
+        gate: GateSpec { follow_peers: raw.gate.follow_peers },
+        cookie: cookie?,
+        tester: tester?,
+        rules: rules?,
         stable,
         canary,
     })
-}
-
-/// Refuses what would make two services one: a name, a match, an alert.
-pub(super) fn services_differ(problems: &mut Problems<'_>, key: &Key, services: &[Option<ServiceSpec>]) {
-    for (index, later) in services.iter().enumerate() {
-        let key = key.index(index);
-        let Some(later) = later else { continue };
-        for earlier in services[..index].iter().flatten() {
-            let name = &earlier.name;
-            if *name == later.name {
-                let why = "another service has this name";
-                problems.refuse::<()>(&key.field("name"), name, why, "give each service a name of its own");
-            }
-            if let Some(host) = same_match(earlier, later) {
-                let why = format!("services `{name}` and `{}` match the same requests: {host}", later.name);
-                let remedy = "give them different hosts or path prefixes";
-                problems.refuse::<()>(&key.field("path_prefix"), &later.path_prefix, why, remedy);
-            }
-            // Keys that follow from one name are one mistake with it.
-            if *name != later.name && same_alert(&earlier.alert.key, &later.alert.key) {
-                let why =
-                    format!("an alert of one would be one of the other: service `{name}` has `{}`", earlier.alert.key);
-                let remedy = "write keys of which none is the other, or the other with `:` and more";
-                problems.refuse::<()>(&key.field("alert").field("key"), &later.alert.key, why, remedy);
-            }
-        }
-    }
 }
 
 fn name(problems: &mut Problems<'_>, key: &Key, text: Option<&str>) -> Option<ServiceName> {
@@ -132,6 +107,14 @@ fn hosts(problems: &mut Problems<'_>, key: &Key, texts: &[String]) -> Option<Vec
     (hosts.len() == texts.len()).then_some(hosts)
 }
 
+fn cookies_differ(problems: &mut Problems<'_>, key: &Key, own: &CookieSpec, tester: &TesterSpec) -> Option<()> {
+    if tester.cookie.as_ref() != Some(&own.name) {
+        return Some(());
+    }
+    let remedy = "write another name for one of the two";
+    problems.refuse(&key.field("tester").field("cookie"), &own.name, "visitors are kept with this cookie", remedy)
+}
+
 fn timeouts(problems: &mut Problems<'_>, key: &Key, raw: &RawTimeout) -> Option<Timeouts> {
     let connect = duration(problems, &key.field("connect"), &raw.connect, LASTING);
     let response = duration(problems, &key.field("response"), &raw.response, LASTING);
@@ -145,60 +128,4 @@ fn pool(problems: &mut Problems<'_>, key: &Key, raw: &RawPool) -> Option<PoolLim
     let max_age = duration(problems, &key.field("max_age"), &raw.max_age, LASTING);
     let max_idle = max_idle.and_then(|max| usize::try_from(max).ok());
     Some(PoolLimits { max_idle: max_idle?, idle_timeout: idle_timeout?, max_age: max_age? })
-}
-
-fn tracks(problems: &mut Problems<'_>, key: &Key, raw: &RawService) -> Option<(TrackSpec, Option<TrackSpec>)> {
-    let probe_key = key.field("probe");
-    let (stable_key, canary_key) = (key.field("stable"), key.field("canary"));
-    let stable = match &raw.stable {
-        Some(raw_track) => track(problems, &stable_key, Track::Stable, raw_track, (&probe_key, &raw.probe)),
-        None => {
-            let remedy = "add [service.stable] with backends = [\"host:port\"]";
-            problems.miss(&stable_key, "the service has no stable backends", remedy)
-        }
-    };
-    let canary = match &raw.canary {
-        Some(raw_track) => track(problems, &canary_key, Track::Canary, raw_track, (&probe_key, &raw.probe)).map(Some),
-        None => Some(None),
-    };
-    let (stable, canary) = (stable?, canary?);
-    let shares = stable.weight.get() + canary.as_ref().map_or(0, |canary| canary.weight.get());
-    if shares == 0 {
-        let why = if canary.is_some() { "both tracks have no share" } else { "the only track has no share" };
-        problems.refuse::<()>(&stable_key.field("weight"), 0, why, "write a weight from 1 to 1000");
-    }
-    let unique = ids_differ(problems, [(&stable_key, Some(&stable)), (&canary_key, canary.as_ref())]);
-    (shares > 0 && unique).then_some((stable, canary))
-}
-
-fn ids_differ(problems: &mut Problems<'_>, tracks: [(&Key, Option<&TrackSpec>); 2]) -> bool {
-    let mut seen = HashSet::new();
-    let mut unique = true;
-    for (key, track) in tracks {
-        for (index, backend) in track.iter().flat_map(|track| &track.backends).enumerate() {
-            if !seen.insert(&backend.id) {
-                unique = false;
-                let key = key.field("backends").index(index);
-                let why = "another backend of the service has this id";
-                let remedy = "remove one of the two, or give it a name: { address = \"host:port\", name = \"web2\" }";
-                problems.refuse::<()>(&key, &backend.id, why, remedy);
-            }
-        }
-    }
-    unique
-}
-
-/// What both match, in words.
-fn same_match(a: &ServiceSpec, b: &ServiceSpec) -> Option<String> {
-    let host = match a.hosts.iter().find(|host| b.hosts.contains(host)) {
-        Some(host) => format!("host `{host}`"),
-        None if a.hosts.is_empty() && b.hosts.is_empty() => "any host".into(),
-        None => return None,
-    };
-    (a.path_prefix == b.path_prefix).then(|| format!("{host}, path prefix `{}`", a.path_prefix))
-}
-
-fn same_alert(a: &str, b: &str) -> bool {
-    let owns = |a: &str, b: &str| b.strip_prefix(a).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
-    owns(a, b) || owns(b, a)
 }

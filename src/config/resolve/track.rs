@@ -1,17 +1,46 @@
-//! `[service.stable]` and `[service.canary]`: weights and backends.
+//! `[service.stable]` and `[service.canary]`: what each says, then both beside each other.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::backend::backends;
 use super::probe::{Layers, probe};
-use super::scalar::{endpoint, whole};
+use super::scalar::{DAY, duration, whole};
 use crate::config::key::Key;
 use crate::config::problem::Problems;
-use crate::config::raw::{RawBackend, RawProbe, RawTrack};
-use crate::model::{BackendId, BackendSpec, BackendWeight, Track, TrackSpec, Weight};
+use crate::config::raw::{RawProbe, RawService, RawTrack};
+use crate::model::{BackendSpec, Track, TrackSpec, Weight};
 
-/// The longest schedule of a track that is worth its memory.
-const LONGEST_SCHEDULE: u32 = 65_536;
+pub(super) fn tracks(
+    problems: &mut Problems<'_>,
+    key: &Key,
+    raw: &RawService,
+) -> Option<(TrackSpec, Option<TrackSpec>)> {
+    let probe_key = key.field("probe");
+    let (stable_key, canary_key) = (key.field("stable"), key.field("canary"));
+    let stable = match &raw.stable {
+        Some(raw_track) => track(problems, &stable_key, Track::Stable, raw_track, (&probe_key, &raw.probe)),
+        None => {
+            let remedy = "add [service.stable] with backends = [\"host:port\"]";
+            problems.miss(&stable_key, "the service has no stable backends", remedy)
+        }
+    };
+    let canary = match &raw.canary {
+        Some(raw_track) => track(problems, &canary_key, Track::Canary, raw_track, (&probe_key, &raw.probe)).map(Some),
+        None => Some(None),
+    };
+    let (stable, canary) = (stable?, canary?);
+    let shares = stable.weight.get() + canary.as_ref().map_or(0, |canary| canary.weight.get());
+    if shares == 0 {
+        let why = if canary.is_some() { "both tracks have no share" } else { "the only track has no share" };
+        problems.refuse::<()>(&stable_key.field("weight"), 0, why, "write a weight from 1 to 1000");
+    }
+    let unique = ids_differ(problems, [(&stable_key, Some(&stable)), (&canary_key, canary.as_ref())]);
+    (shares > 0 && unique).then_some((stable, canary))
+}
 
 /// `shared` is the service's `[service.probe]`.
-pub(super) fn track(
+fn track(
     problems: &mut Problems<'_>,
     key: &Key,
     track: Track,
@@ -27,51 +56,51 @@ pub(super) fn track(
     let backends = backends(problems, &key.field("backends"), &raw.backends);
     let own = key.field("probe");
     let probe = probe(problems, &Layers { track, own: (&own, &raw.probe), shared });
-    let slow_start = (track == Track::Canary).then(std::time::Duration::default);
-    Some(TrackSpec { weight: weight?, backends: backends?, probe: probe?, min_up: None, slow_start })
+    let min_up = min_up(problems, &key.field("min_up"), track, raw.min_up, backends.as_deref());
+    let slow_start = slow_start(problems, &key.field("slow_start"), track, raw.slow_start.as_deref());
+    Some(TrackSpec { weight: weight?, backends: backends?, probe: probe?, min_up: min_up?, slow_start: slow_start? })
 }
 
-fn backends(problems: &mut Problems<'_>, key: &Key, raw: &[RawBackend]) -> Option<Vec<BackendSpec>> {
-    if raw.is_empty() {
-        return problems.miss(key, "there is no backend", "write at least one, such as \"10.0.0.11:3002\"");
+fn min_up(
+    problems: &mut Problems<'_>,
+    key: &Key,
+    track: Track,
+    number: Option<i64>,
+    backends: Option<&[BackendSpec]>,
+) -> Option<Option<u32>> {
+    let Some(number) = number else { return Some(None) };
+    if track == Track::Canary {
+        let remedy = "move it to [service.stable], or remove it";
+        return problems.refuse(key, number, "only of stable so many backends have to be up", remedy);
     }
-    let backends: Vec<_> =
-        raw.iter().enumerate().map(|(index, raw)| backend(problems, &key.index(index), raw)).collect();
-    let backends = backends.into_iter().collect::<Option<Vec<_>>>()?;
-    let weights = || backends.iter().map(|backend| backend.weight.get());
-    let length = weights().sum::<u32>() / weights().fold(0, gcd);
-    if length > LONGEST_SCHEDULE {
-        let why = format!("the weights add up to more than {LONGEST_SCHEDULE}");
-        return problems.refuse(key, length, why, "write smaller weights, or weights with a common divisor");
-    }
-    Some(backends)
+    let all = u32::try_from(backends?.len()).unwrap_or(u32::MAX);
+    whole(problems, key, number, 0..=all).map(Some)
 }
 
-fn backend(problems: &mut Problems<'_>, key: &Key, raw: &RawBackend) -> Option<BackendSpec> {
-    let table = match raw {
-        RawBackend::Address(text) => {
-            let address = endpoint(problems, key, text)?;
-            return Some(BackendSpec { id: BackendId::new(address.to_string()), address, weight: BackendWeight::ONE });
+fn slow_start(problems: &mut Problems<'_>, key: &Key, track: Track, text: Option<&str>) -> Option<Option<Duration>> {
+    match (track, text) {
+        (Track::Stable, None) => Some(None),
+        (Track::Stable, Some(text)) => {
+            let remedy = "move it to [service.canary], or remove it";
+            problems.refuse(key, text, "only the share of a canary grows slowly", remedy)
         }
-        RawBackend::Table(table) => table,
-    };
-    let address = match &table.address {
-        Some(text) => endpoint(problems, &key.field("address"), text),
-        None => problems.miss(&key.field("address"), "the address is missing", "write address = \"host:port\""),
-    };
-    let weight = whole(problems, &key.field("weight"), table.weight.unwrap_or(1), 1..=BackendWeight::MAX)
-        .and_then(BackendWeight::new);
-    // The id is sent in a header and stands in metrics.
-    let name = match &table.name {
-        Some(name) if name.is_empty() || name.len() > 255 || !name.bytes().all(|b| b.is_ascii_graphic()) => problems
-            .refuse(&key.field("name"), name, "not 1 to 255 visible ASCII characters", "write a name such as \"web1\""),
-        name => Some(name.clone()),
-    };
-    let address = address?;
-    let id = BackendId::new(name?.unwrap_or_else(|| address.to_string()));
-    Some(BackendSpec { id, address, weight: weight? })
+        (Track::Canary, text) => duration(problems, key, text.unwrap_or("0s"), Duration::ZERO..=DAY).map(Some),
+    }
 }
 
-fn gcd(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { gcd(b, a % b) }
+fn ids_differ(problems: &mut Problems<'_>, tracks: [(&Key, Option<&TrackSpec>); 2]) -> bool {
+    let mut seen = HashSet::new();
+    let mut unique = true;
+    for (key, track) in tracks {
+        for (index, backend) in track.iter().flat_map(|track| &track.backends).enumerate() {
+            if !seen.insert(&backend.id) {
+                unique = false;
+                let key = key.field("backends").index(index);
+                let why = "another backend of the service has this id";
+                let remedy = "remove one of the two, or give it a name: { address = \"host:port\", name = \"web2\" }";
+                problems.refuse::<()>(&key, &backend.id, why, remedy);
+            }
+        }
+    }
+    unique
 }

@@ -30,6 +30,7 @@ fn a_variable_goes_before_the_file() {
             ("COALMINE_LISTEN__VIA", "false"),
             ("COALMINE_REDIS__URL", "redis://cache:6380/4"),
             ("COALMINE_LOG", "{level=debug}"),
+            ("COALMINE_BALANCER", "{name=lb7}"),
         ],
     )
     .unwrap();
@@ -37,7 +38,7 @@ fn a_variable_goes_before_the_file() {
     assert_eq!(settings.listen.idle_timeout.as_secs(), 8);
     assert_eq!(settings.listen.http.len(), 2);
     assert_eq!((settings.listen.workers, settings.listen.via), (3, false));
-    assert_eq!(settings.log.level, "debug");
+    assert_eq!((settings.log.level.as_str(), settings.balancer.name.as_str()), ("debug", "lb7"));
     let RedisPlace::Server { address, database } = settings.redis.unwrap().place else { panic!("no server") };
     assert_eq!((address.to_string().as_str(), database), ("cache:6380", 4));
 }
@@ -62,6 +63,8 @@ fn a_wrong_variable_is_named_in_full() {
         (("COALMINE_LISTEN__DRAIM", "5s"), "listen.draim", "`drain`"),
         (("COALMINE_LISTEN__DRAIN", "soon"), "listen.drain", "unit"),
         (("COALMINE_REDIS__MASTER", "7"), "redis.master", r#"COALMINE_REDIS__MASTER='"..."'"#),
+        (("COALMINE_BALANCER__NAME", "7"), "balancer.name", r#"COALMINE_BALANCER__NAME='"..."'"#),
+        (("COALMINE_AFFINITY", "none"), "affinity", "a table"),
         (("COALMINE_LISTEN__HTTP", "127.0.0.1:80"), "listen.http", "COALMINE_LISTEN__HTTP='[...]'"),
         (("COALMINE_SERVICE__0__NAME", "x"), "service", "COALMINE_SERVICE='[...]'"),
         (("COALMINE_LISTENER__DRAIN", "5s"), "listener", "`listen`"),

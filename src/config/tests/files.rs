@@ -27,13 +27,17 @@ fn the_defaults_that_the_full_file_shows_are_the_real_ones() {
 }
 
 #[test]
-fn the_commented_keys_of_the_full_file_are_defaults_too() {
+fn the_commented_keys_of_the_full_file_are_defaults_too_or_examples() {
     let full = uncommented(&shipped("coalmine.toml"));
     assert!(full.contains("\n[redis]\n"), "{full}");
-    let minimal = format!("{}[redis]\n", shipped("minimal.toml"));
-    assert_eq!(render(&parse(&full).unwrap()), render(&parse(&minimal).unwrap()));
-    let redis = parse(&full).unwrap().redis.unwrap();
-    let RedisPlace::Server { address, .. } = redis.place else { panic!("no server") };
+    let mut full = parse(&full).unwrap();
+    // A rule has no default, and what all but one are is counted.
+    let service = &mut full.services[0];
+    assert_eq!(std::mem::take(&mut service.rules).len(), 3);
+    assert_eq!(service.stable.min_up.take().map(usize::try_from), Some(Ok(service.stable.backends.len() - 1)));
+    let minimal = parse(&format!("{}[redis]\n", shipped("minimal.toml"))).unwrap();
+    assert_eq!(full, minimal);
+    let RedisPlace::Server { address, .. } = full.redis.unwrap().place else { panic!("no server") };
     assert_eq!(address.port, 6379);
 }
 
@@ -46,18 +50,31 @@ fn the_full_file_has_every_key_there_is() {
         .flat_map(|track| service[*track]["probe"].as_table().unwrap().clone())
         .chain(service["probe"].as_table().unwrap().clone())
         .collect();
-    let mut track = service["stable"].as_table().unwrap().clone();
+    let mut track: toml::Table =
+        ["stable", "canary"].iter().flat_map(|track| service[*track].as_table().unwrap().clone()).collect();
     track.insert("probe".into(), probe.clone().into());
+    let rule: toml::Table =
+        service["rule"].as_array().unwrap().iter().flat_map(|rule| rule.as_table().unwrap().clone()).collect();
+    let of = |name: &str| service[name].as_table().unwrap();
     let tables = [
         ("", &full),
         ("listen.", full["listen"].as_table().unwrap()),
         ("log.", full["log"].as_table().unwrap()),
         ("admin.", full["admin"].as_table().unwrap()),
         ("redis.", full["redis"].as_table().unwrap()),
+        ("balancer.", full["balancer"].as_table().unwrap()),
+        ("affinity.", full["affinity"].as_table().unwrap()),
         ("service.", service),
-        ("service.timeout.", service["timeout"].as_table().unwrap()),
-        ("service.pool.", service["pool"].as_table().unwrap()),
-        ("service.alert.", service["alert"].as_table().unwrap()),
+        ("service.timeout.", of("timeout")),
+        ("service.pool.", of("pool")),
+        ("service.alert.", of("alert")),
+        ("service.retry.", of("retry")),
+        ("service.outlier.", of("outlier")),
+        ("service.limits.", of("limits")),
+        ("service.gate.", of("gate")),
+        ("service.cookie.", of("cookie")),
+        ("service.tester.", of("tester")),
+        ("service.rule.", &rule),
         ("service.stable.", &track),
         ("service.probe.", &probe),
     ];
@@ -69,12 +86,13 @@ fn the_full_file_has_every_key_there_is() {
             assert!(table.contains_key(&key), "{path}{key} is not in coalmine.toml");
         }
     }
-    assert_eq!(seen, 55);
+    assert_eq!(seen, 101);
 }
 
 /// The keys of a table, as the refusal of an unknown one lists them.
 fn known_keys(path: &str) -> Vec<String> {
     let text = match path.strip_prefix("service.") {
+        Some("rule.") => "[[service]]\n[[service.rule]]\nzzz = 1\n".to_owned(),
         Some(path) => format!("[[service]]\n{path}zzz = 1\n"),
         None => format!("{path}zzz = 1\n"),
     };
@@ -90,6 +108,9 @@ fn what_is_printed_is_a_configuration_of_the_same_meaning() {
         [listen]
         http = ["127.0.0.1:0", "127.0.0.1:0"]
         trusted_proxies = ["10.0.0.0/8", "::1"]
+        lame_duck = "3s"
+        [balancer]
+        name = "lb_1.example"
         [redis]
         sentinels = ["10.0.0.1:26379", "[::1]:26379"]
         master = "coalmine"
@@ -98,18 +119,41 @@ fn what_is_printed_is_a_configuration_of_the_same_meaning() {
         name = "web"
         hosts = ["www.example.org", "*.example.org"]
         stable.backends = [{ address = "web1:80", name = "web1", weight = 3 }, "[::1]:80"]
+        stable.min_up = 1
         alert.compat = ["list:old", "string:older"]
+        affinity = "backend"
+        split_by = "X-User"
+        cookie = { name = "__Host-web", max_age = "365days", secure = true }
+        tester = { header = "X-Canary", cookie = "canary" }
+        retry = { idempotent = true, buffer = 0, canary_statuses = [], stable_statuses = ["429", "503"] }
+        outlier = { consecutive = 0, window = "90s", base_ejection = "1500ms" }
+        limits = { requests = 100, queue = 10, queue_timeout = "250ms" }
+        gate.follow_peers = false
+        [[service.rule]]
+        header = "X-Team"
+        value = "a \"b\" ä"
+        track = "stable"
+        [[service.rule]]
+        cookie = "Beta"
+        value = ""
+        track = "stable"
+        [[service.rule]]
+        network = "fd00::/8"
+        track = "stable"
         [[service]]
         name = "api"
         path_prefix = "/api"
         balance = "least_request"
         stable.backends = ["10.0.0.1:80"]
-        canary.backends = ["10.0.0.2:80"]
+        canary = { backends = ["10.0.0.2:80"], slow_start = "2m" }
         probe.expect_body = "ok \"yes\""
     "#;
-    let printed = render(&parse(text).unwrap());
-    let again = render(&parse(&printed).unwrap_or_else(|error| panic!("{error}\n{printed}")));
-    assert_eq!(printed, again);
+    let settings = parse(text).unwrap();
+    let printed = render(&settings);
+    let again = parse(&printed).unwrap_or_else(|error| panic!("{error}\n{printed}"));
+    assert_eq!((&settings, &printed), (&again, &render(&again)));
+    assert!(printed.contains("\n[[service.rule]]\ncookie = \"Beta\"\nvalue = \"\"\n"), "{printed}");
+    assert!(printed.contains("max_age = \"365days\""), "{printed}");
     assert!(printed.contains("\n[[service]]\nname = \"api\"\n"), "{printed}");
     assert!(printed.contains("idle_timeout = \"1m\""), "{printed}");
     assert!(parse(SERVICE).is_ok());

@@ -1,105 +1,10 @@
+use super::mistakes::{SERVICES, TABLES};
 use super::{SERVICE, problems};
 use crate::config::parse;
 
-/// Text before a valid service, the key that is refused, and words of the remedy.
-const TABLES: &[(&str, &str, &str)] = &[
-    ("[listen]\nhttp = []", "listen.http", "at least one"),
-    ("[listen]\nhttp = [':80']", "listen.http[0]", "IP address and a port"),
-    ("[listen]\nhttp = ['127.0.0.1:80', 'localhost:80']", "listen.http[1]", "IP address and a port"),
-    ("[listen]\nhttp = ['127.0.0.1:80', '127.0.0.1:80']", "listen.http[1]", "another address"),
-    ("[listen]\nhttp = ['127.0.0.1:80', '0.0.0.0:80']", "listen.http[1]", "another address"),
-    ("[listen]\nhttp = ['127.0.0.1:9900']", "admin.listen", "another address"),
-    ("[admin]\nmetrics_listen = '127.0.0.1:9900'", "admin.metrics_listen", "another address"),
-    ("[admin]\nmetrics_listen = 'x'", "admin.metrics_listen", "IP address and a port"),
-    ("[listen]\nhttp = '0.0.0.0:80'", "listen.http", "write a list"),
-    ("[listen]\nworkers = 257", "listen.workers", "from 0 to 256"),
-    ("[listen]\nworkers = -1", "listen.workers", "from 0 to 256"),
-    ("[listen]\nworkers = '2'", "listen.workers", "without quotes"),
-    ("[listen]\ntrusted_proxies = ['10.0.0.0/33']", "listen.trusted_proxies[0]", "10.0.0.0/8"),
-    ("[listen]\nheader_timeout = '0s'", "listen.header_timeout", "from 1ms to 1day"),
-    ("[listen]\nidle_timeout = '25h'", "listen.idle_timeout", "from 1ms to 1day"),
-    ("[listen]\ndrain = '30'", "listen.drain", "with a unit"),
-    ("[listen]\ndrain = 30", "listen.drain", "in double quotes"),
-    ("[listen]\nvia = 'yes'", "listen.via", "true or false"),
-    ("[listen]\nheader_timout = '1s'", "listen.header_timout", "did you mean `header_timeout`"),
-    ("[lisen]\nvia = true", "lisen", "did you mean `listen`"),
-    ("listen = 1", "listen", "a table"),
-    ("[log]\nlevel = 'inof'", "log.level", "info, debug"),
-    ("[log]\nlevel = ''", "log.level", "info, debug"),
-    ("[log]\nlevel = 'coalmine=loud'", "log.level", "info, debug"),
-    ("[log]\nformat = 'xml'", "log.format", "\"text\", \"json\""),
-    ("[log]\naccess = true", "log.access", "in double quotes"),
-    ("[log]\naccess = 'on'", "log.access", "\"off\", \"text\", \"json\""),
-    ("[admin]\nlisten = '0.0.0.0:9900'", "admin.listen", "admin.token_file"),
-    ("[admin]\ntoken_file = '/nonexistent/token'", "admin.token_file", "readable file"),
-    ("[redis]\nurl = 'http://x'", "redis.url", "redis://host:port"),
-    ("[redis]\nurl = 'redis://u:hunter2@x:1/0'", "redis.url", "redis.password_file"),
-    ("[redis]\nurl = 'redis://x:1/a'", "redis.url", "redis://host:port"),
-    ("[redis]\nurl = 'redis://:1/0'", "redis.url", "redis://host:port"),
-    ("[redis]\nsentinels = ['a:1']", "redis.master", "know the primary by"),
-    ("[redis]\nmaster = 'm'", "redis.sentinels", "url instead"),
-    ("[redis]\nsentinels = ['a']\nmaster = 'm'", "redis.sentinels[0]", "host:port"),
-    ("[redis]\nurl = 'redis://x'\nsentinels = ['a:1']\nmaster = 'm'", "redis.url", "sentinels and master"),
-    ("[redis]\nusername = 'u'", "redis.username", "redis.password_file"),
-    ("[redis]\npassword_file = '/nonexistent/p'", "redis.password_file", "readable file"),
-    ("[redis]\npassword = 'hunter2'", "redis.password", "did you mean `password_file`"),
-    ("[redis]\nprefix = ''", "redis.prefix", "coalmine:"),
-    ("[[service]]\nname = 'two'\nstable.backends = ['a:1']", "service[1].path_prefix", "different hosts"),
-    ("[[service]]\nname = 'web'\nhosts = ['x']\nstable.backends = ['a:1']", "service[1].name", "of its own"),
-];
-
-/// Keys of the service, the key that is refused, and words of the remedy.
-const SERVICES: &[(&str, &str, &str)] = &[
-    ("name = 'Web'", "name", "a-z"),
-    ("hosts = ['x:80']", "hosts[0]", "without port"),
-    ("hosts = ['x', 'X']", "hosts[1]", "remove one"),
-    ("path_prefix = 'api'", "path_prefix", "begins with \"/\""),
-    ("balance = 'random'", "balance", "\"least_request\""),
-    ("served_by_header = 1", "served_by_header", "true or false"),
-    ("timeout.connect = '0ms'", "timeout.connect", "from 1ms to 1day"),
-    ("timeout.response = 'x'", "timeout.response", "with a unit"),
-    ("timeout.idle = '2days'", "timeout.idle", "from 1ms to 1day"),
-    ("pool.max_idle = 65537", "pool.max_idle", "from 0 to 65536"),
-    ("pool.idle_timeout = '0s'", "pool.idle_timeout", "from 1ms to 1day"),
-    ("pool.max_age = '0s'", "pool.max_age", "from 1ms to 1day"),
-    ("stable.backends = []", "stable.backends", "at least one"),
-    ("stable = {}", "stable.backends", "at least one"),
-    ("canary = {}", "canary.backends", "at least one"),
-    ("stable.backends = ['web1']", "stable.backends[0]", "host:port"),
-    ("stable.backends = ['::1:80']", "stable.backends[0]", "[::1]:port"),
-    ("stable.backends = ['web1:0']", "stable.backends[0]", "host:port"),
-    ("stable.backends = ['web1:99999']", "stable.backends[0]", "host:port"),
-    ("stable.backends = [5]", "stable.backends[0]", "a backend"),
-    ("stable.backends = [{ name = 'x' }]", "stable.backends[0].address", "host:port"),
-    ("stable.backends = [{ address = 'x' }]", "stable.backends[0].address", "host:port"),
-    ("stable.backends = [{ address = 'x:1', weight = 0 }]", "stable.backends[0].weight", "from 1 to 1000"),
-    ("stable.backends = [{ address = 'x:1', weight = 1001 }]", "stable.backends[0].weight", "from 1 to 1000"),
-    ("stable.backends = [{ address = 'x:1', name = 'a b' }]", "stable.backends[0].name", "web1"),
-    ("stable.backends = [{ address = 'x:1', wieght = 1 }]", "stable.backends[0].wieght", "did you mean `weight`"),
-    ("stable.backends = ['10.0.0.2:80']", "canary.backends[0]", "a name"),
-    ("stable.backends = ['x:1', 'x:1']", "stable.backends[1]", "a name"),
-    ("stable = { weight = 1001, backends = ['x:1'] }", "stable.weight", "from 0 to 1000"),
-    ("canary = { weight = -1, backends = ['x:1'] }", "canary.weight", "from 0 to 1000"),
-    ("canary = { weigth = 1, backends = ['x:1'] }", "canary.weigth", "did you mean `weight`"),
-    ("stable.weight = 0\ncanary = { weight = 0, backends = ['x:1'] }", "stable.weight", "1 to 1000"),
-    ("alert.key = ''", "alert.key", "alert:checkbox"),
-    ("alert.compat = ['list:old']", "alert.compat", "[redis]"),
-    ("probe.path = 'up'", "probe.path", "begins with \"/\""),
-    ("probe.path = '/a b'", "probe.path", "begins with \"/\""),
-    ("probe.host = 'a b'", "probe.host", "host name"),
-    ("probe.expect_status = []", "probe.expect_status", "200-399"),
-    ("probe.expect_status = ['200', '400-300']", "probe.expect_status[1]", "200-399"),
-    ("probe.expect_status = ['600']", "probe.expect_status[0]", "200-399"),
-    ("probe.expect_status = [200]", "probe.expect_status[0]", "in double quotes"),
-    ("probe.interval = '9ms'", "probe.interval", "from 10ms to 1h"),
-    ("probe.timeout = '0s'", "probe.timeout", "from 1ms to 1h"),
-    ("probe.fall = 0", "probe.fall", "from 1 to 1000"),
-    ("canary = { backends = ['x:1'], probe.rise = 1001 }", "canary.probe.rise", "from 1 to 1000"),
-];
-
 #[test]
 fn each_mistake_of_a_table_is_told_once_with_key_and_remedy() {
-    assert_eq!(TABLES.len(), 43);
+    assert_eq!(TABLES.len(), 51);
     for (text, key, remedy) in TABLES {
         let service = SERVICE.trim_start();
         let text = if text.starts_with("[[") { format!("{service}{text}\n") } else { format!("{text}\n{service}") };
@@ -109,7 +14,7 @@ fn each_mistake_of_a_table_is_told_once_with_key_and_remedy() {
 
 #[test]
 fn each_mistake_of_a_service_is_told_with_key_and_remedy() {
-    assert_eq!(SERVICES.len(), 45);
+    assert_eq!(SERVICES.len(), 102);
     for (keys, key, remedy) in SERVICES {
         let has = |name: &str| keys.lines().any(|line| line.starts_with(name));
         let mut text = format!("[[service]]\n{keys}\n");
@@ -149,6 +54,16 @@ fn services_without_a_table_a_name_or_a_share_are_refused() {
         "service[0].stable.weight",
         "1 to",
     );
+}
+
+#[test]
+fn a_rule_leads_to_a_canary_only_where_there_is_one() {
+    let text =
+        "[[service]]\nname = 'web'\nstable.backends = ['a:1']\n[[service.rule]]\nnetwork = '::1'\ntrack = 'canary'";
+    expect(text, "service[0].rule[0].track", "[service.canary]");
+    let rules = |count| format!("{SERVICE}{}", "[[service.rule]]\nnetwork = '::1'\ntrack = 'stable'\n".repeat(count));
+    assert_eq!(problems(&rules(64)), []);
+    expect(&rules(65), "service[0].rule", "many addresses");
 }
 
 #[test]

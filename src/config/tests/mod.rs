@@ -1,9 +1,13 @@
 //! What the configuration promises, on whole texts.
 
+mod affinity;
 mod environment;
 mod files;
 mod invalid;
+mod mistakes;
 mod probes;
+mod reload;
+mod service;
 
 use super::{Problem, parse};
 

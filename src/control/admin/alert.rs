@@ -1,70 +1,39 @@
 //! The alert by hand.
 
-use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
 
 use super::Admin;
-use crate::bus::BusError;
-use crate::model::{Alert, Owners, ServiceName};
-
-/// What stands after a change.
-#[derive(Serialize)]
-struct Standing {
-    service: ServiceName,
-    owners: Owners,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    reason: Option<String>,
-    by: Option<String>,
-}
+use super::operator::Operator;
+use super::refusal::Refusal;
+use super::services::known;
+use super::standing::{Part, Standing};
+use super::wanted::{Said, Wanted};
+use crate::model::Alert;
 
 /// `PUT`: in force when this answers, also while the store is away.
-pub(super) async fn raise(State(admin): State<Admin>, Path(name): Path<String>, body: Bytes) -> Response {
-    let wanted = match body.trim_ascii() {
-        [] => Ok(Wanted::default()),
-        text => serde_json::from_slice(text),
-    };
-    let wanted: Wanted = match wanted {
-        Ok(wanted) => wanted,
-        Err(error) => {
-            let remedy = format!("the body is not `{{\"reason\": \"..\", \"by\": \"..\"}}`: {error}\n");
-            return (StatusCode::BAD_REQUEST, remedy).into_response();
-        }
-    };
-    let Some(service) = known(&admin, &name) else { return unknown(&name) };
-    let reason = wanted.reason.filter(|reason| !reason.trim().is_empty());
-    let alert =
-        Alert { reason: reason.unwrap_or_else(|| "raised by hand".to_owned()).into(), by: wanted.by.map(Into::into) };
-    let owners = admin.bus.raise(&service, alert).await;
-    standing(service, owners)
+pub(super) async fn raise(
+    State(admin): State<Admin>,
+    operator: Operator,
+    Path(name): Path<String>,
+    Wanted(said): Wanted<Said>,
+) -> Result<Standing, Refusal> {
+    let service = known(&admin, &name)?;
+    let note = said.note();
+    let reason = note.reason.clone().unwrap_or_else(|| "raised by hand".into());
+    let owners = admin.bus.raise(&service.name, Alert { reason, by: note.by.clone() }).await?;
+    operator.changed(&service.name, "alert raised", &note);
+    Ok(Standing::of(&service, Part::Alerts { owners }))
 }
 
 /// `DELETE`: removes the plain key and the API's own; other owners remain and are named.
-pub(super) async fn clear(State(admin): State<Admin>, Path(name): Path<String>) -> Response {
-    let Some(service) = known(&admin, &name) else { return unknown(&name) };
-    let owners = admin.bus.clear(&service).await;
-    standing(service, owners)
-}
-
-fn known(admin: &Admin, name: &str) -> Option<ServiceName> {
-    admin.status.borrow().service(name).map(|service| service.name.clone())
-}
-
-fn unknown(name: &str) -> Response {
-    let remedy = format!("no service `{}`; GET /api/v1/services lists them\n", name.escape_debug());
-    (StatusCode::NOT_FOUND, remedy).into_response()
-}
-
-fn standing(service: ServiceName, owners: Result<Owners, BusError>) -> Response {
-    match owners {
-        Ok(owners) => Json(Standing { service, owners }).into_response(),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
-    }
+pub(super) async fn clear(
+    State(admin): State<Admin>,
+    operator: Operator,
+    Path(name): Path<String>,
+    Wanted(said): Wanted<Said>,
+) -> Result<Standing, Refusal> {
+    let service = known(&admin, &name)?;
+    let owners = admin.bus.clear(&service.name).await?;
+    operator.changed(&service.name, "alert cleared", &said.note());
+    Ok(Standing::of(&service, Part::Alerts { owners }))
 }

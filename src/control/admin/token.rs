@@ -7,6 +7,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Admin;
+use super::refusal::Refusal;
 use crate::model::Secret;
 
 /// Lets a request pass that carries `Authorization: Bearer <token>` (RFC 6750, 2.1), or any when no token is set.
@@ -14,8 +15,9 @@ pub(super) async fn required(State(admin): State<Admin>, request: Request, next:
     match &admin.token {
         Some(token) if !carries(request.headers(), token) => {
             let challenge = [(WWW_AUTHENTICATE, "Bearer")];
-            let remedy = "this change needs `Authorization: Bearer` and the token of admin.token_file\n";
-            (StatusCode::UNAUTHORIZED, challenge, remedy).into_response()
+            let error = "this change needs the token of admin.token_file";
+            let remedy = "send `Authorization: Bearer` with it (`coalmine` does with --token-file)";
+            (challenge, Refusal::new(StatusCode::UNAUTHORIZED, error, remedy)).into_response()
         }
         _ => next.run(request).await,
     }

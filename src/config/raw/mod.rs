@@ -1,0 +1,41 @@
+//! The configuration as written: strict about names and shapes, and the home of every default but the probes'.
+//!
+//! Text stays text here and numbers stay wide, so that [`super::resolve`] can report each wrong one with its key.
+
+use serde::Deserialize;
+
+mod affinity;
+mod choice;
+mod gate;
+mod limits;
+mod outlier;
+mod probe;
+mod process;
+mod redis;
+mod retry;
+mod service;
+mod track;
+
+pub(super) use affinity::{RawAffinity, RawCookie};
+pub(super) use choice::{RawRule, RawTester};
+pub(super) use gate::RawGate;
+pub(super) use limits::RawLimits;
+pub(super) use outlier::RawOutlier;
+pub(super) use probe::RawProbe;
+pub(super) use process::{RawAdmin, RawBalancer, RawListen, RawLog};
+pub(super) use redis::RawRedis;
+pub(super) use retry::RawRetry;
+pub(super) use service::{RawAlert, RawPool, RawService, RawTimeout};
+pub(super) use track::{RawBackend, RawTrack};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Raw {
+    pub(super) listen: RawListen,
+    pub(super) log: RawLog,
+    pub(super) admin: RawAdmin,
+    pub(super) redis: Option<RawRedis>,
+    pub(super) balancer: RawBalancer,
+    pub(super) affinity: RawAffinity,
+    pub(super) service: Vec<RawService>,
+}

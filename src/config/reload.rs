@@ -1,0 +1,90 @@
+//! What a reload can change, and what takes a restart.
+//!
+//! Services are live as a whole. Each table is taken apart by name, so that a setting that is added has to be placed.
+
+use crate::model::{
+    AdminSettings, AffinitySettings, BalancerSettings, Endpoint, ListenSettings, LogSettings, RedisPlace,
+    RedisSettings, Settings,
+};
+
+/// The keys whose change a reload from `old` to `new` does not put in force, in the order of the file. A secret is
+/// named by the key of its file, but `affinity.key`; `redis` alone is a table that came or went.
+pub fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    let Settings { listen, log, admin, redis, balancer, affinity, services: _ } = old;
+    let redis = match (redis, &new.redis) {
+        (Some(old), Some(new)) => redis_same(old, new).to_vec(),
+        (old, new) => vec![("redis", old == new)],
+    };
+    let tables = [
+        listen_same(listen, &new.listen).to_vec(),
+        log_same(log, &new.log).to_vec(),
+        admin_same(admin, &new.admin).to_vec(),
+        balancer_same(balancer, &new.balancer).to_vec(),
+        affinity_same(affinity, &new.affinity).to_vec(),
+        redis,
+    ];
+    tables.into_iter().flatten().filter(|(_, same)| !same).map(|(key, _)| key).collect()
+}
+
+/// A key, and whether both settings have the same value of it.
+type Same = (&'static str, bool);
+
+fn listen_same(old: &ListenSettings, new: &ListenSettings) -> [Same; 8] {
+    let ListenSettings { http, workers, trusted_proxies, header_timeout, idle_timeout, drain, lame_duck, via } = old;
+    [
+        ("listen.http", *http == new.http),
+        ("listen.workers", *workers == new.workers),
+        ("listen.trusted_proxies", *trusted_proxies == new.trusted_proxies),
+        ("listen.header_timeout", *header_timeout == new.header_timeout),
+        ("listen.idle_timeout", *idle_timeout == new.idle_timeout),
+        ("listen.drain", *drain == new.drain),
+        ("listen.lame_duck", *lame_duck == new.lame_duck),
+        ("listen.via", *via == new.via),
+    ]
+}
+
+fn log_same(old: &LogSettings, new: &LogSettings) -> [Same; 3] {
+    let LogSettings { level, format, access } = old;
+    [("log.level", *level == new.level), ("log.format", *format == new.format), ("log.access", *access == new.access)]
+}
+
+fn admin_same(old: &AdminSettings, new: &AdminSettings) -> [Same; 3] {
+    let AdminSettings { listen, token, metrics_listen } = old;
+    [
+        ("admin.listen", *listen == new.listen),
+        ("admin.token_file", *token == new.token),
+        ("admin.metrics_listen", *metrics_listen == new.metrics_listen),
+    ]
+}
+
+fn balancer_same(old: &BalancerSettings, new: &BalancerSettings) -> [Same; 1] {
+    let BalancerSettings { name } = old;
+    [("balancer.name", *name == new.name)]
+}
+
+fn affinity_same(old: &AffinitySettings, new: &AffinitySettings) -> [Same; 1] {
+    let AffinitySettings { key } = old;
+    [("affinity.key", *key == new.key)]
+}
+
+fn redis_same(old: &RedisSettings, new: &RedisSettings) -> [Same; 7] {
+    let RedisSettings { place, username, password, tls, prefix } = old;
+    let ((url, sentinels, master), new_place) = (parts(place), parts(&new.place));
+    [
+        ("redis.url", url == new_place.0),
+        ("redis.sentinels", sentinels == new_place.1),
+        ("redis.master", master == new_place.2),
+        ("redis.username", *username == new.username),
+        ("redis.password_file", *password == new.password),
+        ("redis.tls", *tls == new.tls),
+        ("redis.prefix", *prefix == new.prefix),
+    ]
+}
+
+/// What stands for `url`, `sentinels` and `master`; one place has the first or the other two.
+fn parts(place: &RedisPlace) -> (Option<(&Endpoint, i64)>, &[Endpoint], &str) {
+    match place {
+        RedisPlace::Server { address, database } => (Some((address, *database)), &[], ""),
+        RedisPlace::Sentinel { sentinels, master } => (None, sentinels, master),
+    }
+}

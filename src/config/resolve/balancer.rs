@@ -1,0 +1,47 @@
+//! `[balancer]`: what this one is called among others.
+
+use crate::config::key::Key;
+use crate::config::problem::Problems;
+use crate::config::raw::RawBalancer;
+use crate::model::BalancerSettings;
+
+const LONGEST: usize = 63;
+const HOST: &str = "/proc/sys/kernel/hostname";
+
+/// Blocks on the kernel's word for the host where no name is written.
+pub(super) fn balancer(problems: &mut Problems<'_>, raw: &RawBalancer) -> Option<BalancerSettings> {
+    let name = match raw.name.as_str() {
+        // A host that does not tell its name has one balancer at least, which may have any.
+        "" => from_host(&std::fs::read_to_string(HOST).unwrap_or_default()),
+        text if text.len() <= LONGEST && text.chars().all(is_allowed) => text.to_owned(),
+        text => {
+            let remedy = "write 1 to 63 of a-z, A-Z, 0-9, \".\", \"_\" and \"-\", or \"\" for the host's name";
+            return problems.refuse(&Key::top("balancer").field("name"), text, "not a name of a balancer", remedy);
+        }
+    };
+    Some(BalancerSettings { name })
+}
+
+/// Never empty.
+fn from_host(text: &str) -> String {
+    let name: String = text.trim().chars().take(LONGEST).map(|c| if is_allowed(c) { c } else { '-' }).collect();
+    if name.is_empty() { "coalmine".to_owned() } else { name }
+}
+
+fn is_allowed(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_gives_its_name_with_a_dash_for_what_no_name_may_have() {
+        assert_eq!(from_host("lb1.example.org\n"), "lb1.example.org");
+        assert_eq!(from_host("(none)\n"), "-none-");
+        assert_eq!(from_host("bär 1:x"), "b-r-1-x");
+        assert_eq!(from_host(&"ä".repeat(64)), "-".repeat(63));
+        assert_eq!(from_host(" \n"), "coalmine");
+    }
+}
