@@ -4,6 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 
 use serde::{Deserialize, Serialize};
 
+use crate::net::bind;
+
 /// What a socket is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,14 +68,14 @@ impl Door {
         Ok(Self { label: self.label, address: self.address, socket: self.socket.try_clone()? })
     }
 
-    /// Whether this door is what `purpose` on `wanted` asks for. Port 0 is any port.
+    /// Whether this door is what `purpose` on `wanted` asks for. Port 0 is any port of our own.
     fn serves(&self, purpose: Purpose, wanted: SocketAddr) -> bool {
-        let ip = match self.label.origin {
-            Origin::Own => self.address.ip() == wanted.ip(),
-            Origin::Unit => self.address.ip() == wanted.ip() || self.address.ip().is_unspecified(),
+        let address = match self.label.origin {
+            Origin::Own if wanted.port() == 0 => self.address.ip() == wanted.ip(),
+            Origin::Own => self.address == wanted,
+            Origin::Unit => bind::covers(self.address, wanted),
         };
-        let port = wanted.port() == 0 || self.address.port() == wanted.port();
-        self.label.purpose.is_none_or(|own| own == purpose) && ip && port
+        self.label.purpose.is_none_or(|own| own == purpose) && address
     }
 }
 

@@ -27,3 +27,4 @@ mod soak;
 mod split;
 mod streaming;
 mod support;
+mod systemd;
