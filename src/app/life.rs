@@ -71,6 +71,9 @@ async fn begin(settings: Settings, reload: Reloads) -> anyhow::Result<App> {
     Ok(app)
 }
 
+/// A hand-over on its way.
+type Handing = Pin<Box<dyn Future<Output = Result<Successor, String>>>>;
+
 enum End {
     /// The name of the signal.
     Stop(&'static str),
@@ -88,7 +91,7 @@ struct Desk<'a> {
 impl Desk<'_> {
     /// Follows orders until the end.
     async fn serve(mut self, app: &mut App, signals: &mut Signals) -> End {
-        let mut handing: Option<Pin<Box<dyn Future<Output = Result<Successor, String>>>>> = None;
+        let mut handing: Option<Handing> = None;
         loop {
             let handed = async {
                 match &mut handing {
