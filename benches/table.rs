@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use coalmine::metrics::Metrics;
 use coalmine::model::{
-    BackendId, Balance, HostPattern, PathPrefix, PoolLimits, ProbeTarget, RetrySpec, ServiceName, StatusRanges,
-    Timeouts, Track,
+    Affinity, BackendId, Balance, CookieSpec, HostPattern, PathPrefix, PoolLimits, ProbeTarget, RetrySpec, ServiceName,
+    StatusRanges, TesterSpec, Timeouts, Track,
 };
+use coalmine::proxy::choice::{self, Visitor};
 use coalmine::proxy::split;
-use coalmine::table::{self, Backend, Lane, Positions, Routed, Router, RoutingTable, Schedule, Split, Terms};
+use coalmine::table::{
+    self, Backend, Choice, Keys, Lane, Pins, Positions, Routed, Router, RoutingTable, Schedule, Split, Terms,
+};
 use criterion::{Criterion, criterion_group, criterion_main};
-use http::HeaderValue;
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
 
 fn load(c: &mut Criterion) {
     let (mut writer, reader) = table::table();
@@ -46,26 +50,53 @@ fn router(hosts: &[String]) -> Router {
     Router::new(services.chain([(&[][..], &root)]))
 }
 
-/// Track and backend: two of stable, one of canary, at 2:1.
+/// Track and backend, by turns.
 fn choose(c: &mut Criterion) {
-    let metrics = Metrics::new();
     for balance in [Balance::RoundRobin, Balance::LeastRequest] {
-        let service = Routed {
-            split: Split::Both(Schedule::new(&[2, 1]).expect("the period is short")),
-            balance,
-            stable: Lane::new(vec![backend(1, Track::Stable, &metrics), backend(2, Track::Stable, &metrics)]),
-            canary: Lane::new(vec![backend(3, Track::Canary, &metrics)]),
-            trying: None,
-            kept: Vec::new(),
-            ejected: false,
-            choice: None,
-            positions: Arc::new(Positions::default()),
-        };
+        let service = service(balance, None);
         let table = RoutingTable { generation: 1, router: Arc::new(router(&[])), services: vec![Arc::new(service)] };
         c.bench_function(&format!("table/choose {balance:?}"), |b| {
             let service = table.route("example.org", "/").expect("the service takes any host");
             b.iter(|| split::choose(black_box(service)).map(|backend| backend.key));
         });
+    }
+}
+
+/// What affinity costs: a new visitor's cookie is signed, a returning one's is verified.
+fn pin(c: &mut Criterion) {
+    for affinity in [Affinity::Track, Affinity::Backend] {
+        let cookie = CookieSpec { name: "coalmine-web".to_owned(), max_age: Duration::ZERO, secure: false };
+        let keys = Arc::new(Keys::random());
+        let pins = Arc::new(Pins::new(affinity, cookie, &ServiceName::new("web").expect("a name"), keys));
+        let tester = TesterSpec { header: None, cookie: None, secret: None };
+        let choice = Choice { tester, rules: Vec::new(), split_by: None, pins: Some(pins.clone()), has_canary: true };
+        let service = service(Balance::RoundRobin, Some(Arc::new(choice)));
+
+        let set = pins.set_cookie(Track::Canary, &BackendId::new("web3")).expect("the id is short");
+        let pair = set.to_str().ok().and_then(|set| set.split(';').next()).expect("a cookie is a pair and attributes");
+        let returning = HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(pair).expect("it was a value"))]);
+        for (name, headers) in [("new", HeaderMap::new()), ("returning", returning)] {
+            let visitor = Visitor { headers: &headers, peer: [127, 0, 0, 1].into(), trusted: &[] };
+            c.bench_function(&format!("table/choose {affinity:?} {name} visitor"), |b| {
+                b.iter(|| choice::choose(black_box(&service), black_box(&visitor)));
+            });
+        }
+    }
+}
+
+/// Two of stable, one of canary, at 2:1.
+fn service(balance: Balance, choice: Option<Arc<Choice>>) -> Routed {
+    let metrics = Metrics::new();
+    Routed {
+        split: Split::Both(Schedule::new(&[2, 1]).expect("the period is short")),
+        balance,
+        stable: Lane::new(vec![backend(1, Track::Stable, &metrics), backend(2, Track::Stable, &metrics)]),
+        canary: Lane::new(vec![backend(3, Track::Canary, &metrics)]),
+        trying: None,
+        kept: Vec::new(),
+        ejected: false,
+        choice,
+        positions: Arc::new(Positions::default()),
     }
 }
 
@@ -102,5 +133,5 @@ fn retry() -> RetrySpec {
     }
 }
 
-criterion_group!(benches, load, route, choose);
+criterion_group!(benches, load, route, choose, pin);
 criterion_main!(benches);

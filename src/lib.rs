@@ -17,6 +17,7 @@
 //! - **gate**: decides whether a canary gets traffic. **signal**: something that can eject. **reason**: why a canary is
 //!   out. **eject**, **re-admit**: what a gate does.
 //! - **ticket**: a request's number in its service. **schedule**: the smooth order that tickets index.
+//! - **pin**: what keeps a visitor on a track or a backend; it travels in the visitor's cookie.
 //! - **alert**: an owner's word in the store that the canary must not get traffic. **bus**: the store, as seen from here.
 //! - **drain**: no new work, finish the old.
 //!

@@ -40,7 +40,7 @@ use crate::control::{Controller, FleetStatus, Inputs, Outputs};
 use crate::metrics::Metrics;
 use crate::model::Settings;
 use crate::proxy::{self, AccessWriter, Front, FrontSettings, Stop};
-use crate::table;
+use crate::table::{self, Keys};
 
 pub use bind::Sockets;
 pub use door::Inherited;
@@ -111,8 +111,9 @@ impl App {
         let (mark_sender, marks) = mpsc::channel(QUEUE);
         let mut scouts = Scouts::new(metrics.clone(), tasks.clone(), address_sender, probe_sender);
         let addresses = scouts.resolve(&settings.services).await;
+        let keys = settings.affinity.key.clone().map(|key| Arc::new(Keys::new(vec![key])));
         let (controller, Outputs { status, announcements }) =
-            Controller::new(&settings.services, addresses, &metrics, writer);
+            Controller::new(&settings.services, addresses, keys, &metrics, writer);
 
         let (bus, commands) = bus::channel();
         let inputs = Inputs { alerts, probes, addresses: resolved, marks };

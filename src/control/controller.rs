@@ -14,7 +14,7 @@ use super::gate::Turn;
 use super::status::FleetStatus;
 use crate::metrics::{ControlMetrics, GateMetrics, Metrics};
 use crate::model::{AlertReading, Endpoint, Health, MarkReading, PeerMark, ProbeReport, ServiceName, ServiceSpec};
-use crate::table::TableWriter;
+use crate::table::{Keys, TableWriter};
 
 /// What an endpoint resolves to, now and later.
 pub type Addresses = BTreeMap<Endpoint, watch::Receiver<Arc<[SocketAddr]>>>;
@@ -54,12 +54,13 @@ impl Controller {
     pub fn new(
         services: &[ServiceSpec],
         addresses: Addresses,
+        keys: Option<Arc<Keys>>,
         metrics: &Metrics,
         mut writer: TableWriter,
     ) -> (Self, Outputs) {
         let fleet = Fleet::new(services, SystemTime::now());
         let builder =
-            Builder::new(&fleet, metrics.data.clone(), Arc::default(), |endpoint| current(&addresses, endpoint));
+            Builder::new(&fleet, metrics.data.clone(), Arc::default(), keys, |endpoint| current(&addresses, endpoint));
         let generation = writer.publish(builder.table());
         metrics.control.published(generation);
         let (status, watched) = watch::channel(Arc::new(FleetStatus::new(&fleet, generation, &metrics.data)));

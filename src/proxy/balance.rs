@@ -22,8 +22,12 @@ fn least_request(members: &[Arc<Backend>], turn: u64) -> Option<&Arc<Backend>> {
     let first = usize::try_from(turn % (members.len().max(1) as u64)).unwrap_or(0);
     let (before, from) = members.split_at(first);
     from.iter().chain(before).min_by(|a, b| {
-        let load = |backend: &Backend| backend.metrics.in_flight.get().max(0);
         let (a_load, b_load) = (load(a) * i64::from(b.weight), load(b) * i64::from(a.weight));
         a_load.cmp(&b_load)
     })
+}
+
+/// Requests in flight.
+pub(super) fn load(backend: &Backend) -> i64 {
+    backend.metrics.in_flight.get().max(0)
 }

@@ -5,12 +5,13 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST, SET_COOKIE, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 
 use super::access::Entry;
+use super::choice::{Chosen, Pinned, Visitor};
 use super::exchange::Exchange;
 use super::headers::{Found, Sender, X_SERVED_BY, forward_request, forward_response, scan};
 use super::pace::Pace;
@@ -18,7 +19,7 @@ use super::refusal::Refusal;
 use super::reply::Reply;
 use super::upload::Upload;
 use super::worker::Worker;
-use super::{attempt, split};
+use super::{attempt, choice, split};
 use crate::metrics::{Class, Failure};
 use crate::table::{Backend, host_name};
 
@@ -37,13 +38,13 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let mut request = request.map(|body| Upload::new(body, &client.pace));
     let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &request)));
     let mut found = scan(request.headers());
-    let chosen =
-        check(&mut request, &mut found).and_then(|()| choose(&client.worker, request.uri(), found.host.as_ref()));
-    let (backend, generation) = match chosen {
+    let chosen = check(&mut request, &mut found).and_then(|()| choose(&client, &mut request, found.host.as_ref()));
+    let (Chosen { backend, pinned, cookie }, generation) = match chosen {
         Ok(chosen) => chosen,
         Err(refusal) => return Ok(refuse(&client, refusal, entry, began)),
     };
 
+    let first = backend.key;
     let mut exchange = Exchange::new(backend, client.worker.clone(), client.pace.clone(), began, entry);
     let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
     forward_request(request.headers_mut(), &found, version, &client.sender, client.worker.via);
@@ -54,10 +55,12 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
         // hyper takes a GET of unknown length for one without a body unless it is told.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    let reroute = |backend: &Backend, request: &Request<Upload>| rerouted(&client.worker, backend, generation, request);
+    let reroute =
+        |backend: &Backend, request: &Request<Upload>| rerouted(&client.worker, backend, pinned, generation, request);
     let delivered = attempt::deliver(&client.worker, &mut exchange, &client.pace, request, reroute).await;
 
     let served_by = exchange.backend.served_by.clone();
+    let cookie = cookie.filter(|_| delivered.is_ok() && exchange.backend.key == first);
     let mut response = match delivered {
         Ok((mut response, mut connection)) if !response.status().is_informational() => {
             client.pace.responded(exchange.backend.timeout.idle);
@@ -80,6 +83,9 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     if let Some(served_by) = served_by {
         response.headers_mut().insert(X_SERVED_BY, served_by);
     }
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
     Ok(response)
 }
 
@@ -101,13 +107,22 @@ fn check(request: &mut Request<Upload>, found: &mut Found) -> Result<(), Refusal
     Ok(())
 }
 
-/// The backend for this request, and the generation of the table that chose it.
-fn choose(worker: &Worker, uri: &Uri, host: Option<&HeaderValue>) -> Result<(Arc<Backend>, u64), Refusal> {
+/// Where this request goes, and the generation of the table that chose it.
+fn choose(
+    client: &Client,
+    request: &mut Request<Upload>,
+    host: Option<&HeaderValue>,
+) -> Result<(Chosen, u64), Refusal> {
     let host = host.map_or(Ok(""), |host| host_of(host).ok_or(Refusal::Host))?;
-    worker.table.read(|table| {
-        let service = table.route(host, uri.path()).ok_or(Refusal::NoService)?;
-        let backend = split::choose(service).cloned().ok_or(Refusal::NoBackend)?;
-        Ok((backend, table.generation))
+    client.worker.table.read(|table| {
+        let service = table.route(host, request.uri().path()).ok_or(Refusal::NoService)?;
+        let trusted = &client.worker.trusted_proxies;
+        let visitor = Visitor { headers: request.headers(), peer: client.address, trusted };
+        let chosen = choice::choose(service, &visitor).ok_or(Refusal::NoBackend)?;
+        if let Some(choice) = &service.choice {
+            choice.hide_secret(request.headers_mut());
+        }
+        Ok((chosen, table.generation))
     })
 }
 
@@ -116,14 +131,23 @@ fn host_of(value: &HeaderValue) -> Option<&str> {
 }
 
 /// Another backend, if `backend` left the rotation since `generation`: zero new requests after an ejection.
-fn rerouted(worker: &Worker, backend: &Backend, generation: u64, request: &Request<Upload>) -> Option<Arc<Backend>> {
+fn rerouted(
+    worker: &Worker,
+    backend: &Backend,
+    pinned: Pinned,
+    generation: u64,
+    request: &Request<Upload>,
+) -> Option<Arc<Backend>> {
     worker.table.read(|table| {
         if table.generation == generation {
             return None;
         }
         let host = request.headers().get(HOST).and_then(host_of).unwrap_or("");
         let service = table.route(host, request.uri().path())?;
-        if service.routes_to(backend) { None } else { split::choose(service).cloned() }
+        if choice::still_takes(service, backend, pinned) {
+            return None;
+        }
+        split::within(service, backend.track).cloned()
     })
 }
 

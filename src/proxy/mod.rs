@@ -3,7 +3,8 @@
 //! 1. [`front`] starts the workers; [`listener`]: one accepts a connection.
 //! 2. [`connection`]: the connection lives, under the clock of [`pace`].
 //! 3. [`handler`]: a request is looked at, routed, and answered.
-//! 4. [`split`]: the track, then the backend in it, by [`balance`].
+//! 4. [`choice`]: what the request says about its track; [`split`]: the track by turns, then the backend in it, by
+//!    [`balance`].
 //! 5. [`headers`]: what is taken off and put on, in both directions.
 //! 6. [`attempt`]: one try at a backend, over a connection of the [`pool`] or a fresh one from [`connect`]; [`upstream`]
 //!    is that connection.
@@ -20,6 +21,7 @@
 mod access;
 mod attempt;
 mod balance;
+pub mod choice;
 mod connect;
 mod connection;
 mod exchange;

@@ -28,11 +28,14 @@ pub struct Routed {
 impl Routed {
     /// Whether new requests may go to `backend`. A canary that is out has no lane.
     pub fn routes_to(&self, backend: &Backend) -> bool {
-        let lane = match backend.track {
+        self.lane(backend.track).members().iter().any(|member| member.key == backend.key)
+    }
+
+    pub fn lane(&self, track: Track) -> &Lane {
+        match track {
             Track::Stable => &self.stable,
             Track::Canary => &self.canary,
-        };
-        lane.members().iter().any(|member| member.key == backend.key)
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod admin;
+mod affinity;
 mod alert;
 mod check;
 mod demo;
@@ -20,9 +21,11 @@ mod lease;
 mod life;
 mod log;
 mod operate;
+mod reload;
 mod reroute;
 mod resend;
 mod routing;
+mod rules;
 mod soak;
 mod split;
 mod streaming;

@@ -1,16 +1,19 @@
 //! From the state of the fleet to a routing table.
 
+mod choice;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
 
+use self::choice::choice;
 use super::fleet::{Fleet, Member, ServiceState};
 use crate::metrics::DataMetrics;
 use crate::model::{Endpoint, ProbeTarget, Track};
 use crate::table::{
-    Alarm, Backend, Budget, Lane, Outcomes, Positions, Routed, Router, RoutingTable, Schedule, Split, Terms,
+    Alarm, Backend, Budget, Keys, Lane, Outcomes, Positions, Routed, Router, RoutingTable, Schedule, Split, Terms,
 };
 
 /// Builds one table after another, and keeps what they share: backends, positions, and services that did not change.
@@ -19,15 +22,19 @@ pub(super) struct Builder {
     next_key: u64,
     metrics: DataMetrics,
     alarm: Arc<Alarm>,
+    /// The same for as long as the process lives, so that a visitor's cookie outlives a change of its service.
+    keys: Option<Arc<Keys>>,
     table: RoutingTable,
 }
 
 impl Builder {
-    /// `addresses` gives what an endpoint resolves to now.
+    /// `keys` sign the cookies of affinity; where a service needs them and there are none, they are made. `addresses`
+    /// gives what an endpoint resolves to now.
     pub(super) fn new(
         fleet: &Fleet,
         metrics: DataMetrics,
         alarm: Arc<Alarm>,
+        keys: Option<Arc<Keys>>,
         addresses: impl Fn(&Endpoint) -> Arc<[SocketAddr]>,
     ) -> Self {
         let router = Router::new(fleet.services.iter().map(|service| {
@@ -39,6 +46,7 @@ impl Builder {
             next_key: 0,
             metrics,
             alarm,
+            keys,
             table: RoutingTable { router: Arc::new(router), ..RoutingTable::default() },
         };
         for service in &fleet.services {
@@ -46,7 +54,8 @@ impl Builder {
                 builder.add(service, member, addresses(&member.spec.address));
             }
             let routed = builder.routed(service, Arc::new(Positions::default()));
-            builder.table.services.push(Arc::new(routed));
+            let choice = choice(&service.spec, &mut builder.keys);
+            builder.table.services.push(Arc::new(Routed { choice, ..routed }));
         }
         builder
     }
@@ -62,8 +71,9 @@ impl Builder {
 
     /// Routes one service anew.
     pub(super) fn reroute(&mut self, index: usize, service: &ServiceState) {
-        let positions = self.table.services[index].positions.clone();
-        self.table.services[index] = Arc::new(self.routed(service, positions));
+        let Routed { positions, choice, .. } = &*self.table.services[index];
+        let (positions, choice) = (positions.clone(), choice.clone());
+        self.table.services[index] = Arc::new(Routed { choice, ..self.routed(service, positions) });
     }
 
     /// An endpoint has other addresses now: its backends get new keys, so that old connections are not used again.

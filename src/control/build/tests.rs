@@ -6,7 +6,9 @@ use crate::proxy::split;
 const BOTH: [(u16, &[&str]); 2] = [(2, &["a", "b"]), (1, &["c"])];
 
 fn builder(fleet: &Fleet) -> Builder {
-    Builder::new(fleet, Metrics::new().data, Arc::default(), |_| Arc::from([SocketAddr::from(([10, 0, 0, 1], 80))]))
+    Builder::new(fleet, Metrics::new().data, Arc::default(), None, |_| {
+        Arc::from([SocketAddr::from(([10, 0, 0, 1], 80))])
+    })
 }
 
 fn only(fleet: &Fleet) -> Routed {

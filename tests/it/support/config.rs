@@ -16,6 +16,7 @@ pub(crate) struct Config {
     log: String,
     admin: String,
     redis: Option<String>,
+    affinity: String,
     services: Vec<Service>,
 }
 
@@ -62,6 +63,12 @@ impl Config {
         self
     }
 
+    /// One line for `[affinity]`; without any the table is left out.
+    pub(crate) fn affinity(mut self, line: &str) -> Self {
+        push(&mut self.affinity, line);
+        self
+    }
+
     pub(crate) fn service(mut self, service: Service) -> Self {
         self.services.push(service);
         self
@@ -90,6 +97,9 @@ impl Config {
         text += &format!("[listen]\n{http}{}\n[log]\n{}\n[admin]\n{admin}{}\n", self.listen, self.log, self.admin);
         if let Some(redis) = &self.redis {
             text += &format!("[redis]\n{redis}\n");
+        }
+        if !self.affinity.is_empty() {
+            text += &format!("[affinity]\n{}\n", self.affinity);
         }
         for service in &self.services {
             text += &format!("[[service]]\n{}{}", service.keys, service.tables);
@@ -141,6 +151,12 @@ impl Service {
     /// A table under the service, such as `timeout` or `stable`.
     pub(crate) fn table(mut self, name: &str, lines: &str) -> Self {
         push(&mut self.tables, &format!("[service.{name}]\n{lines}"));
+        self
+    }
+
+    /// One `[[service.rule]]`, after those before it.
+    pub(crate) fn rule(mut self, lines: &str) -> Self {
+        push(&mut self.tables, &format!("[[service.rule]]\n{lines}"));
         self
     }
 
