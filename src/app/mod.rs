@@ -24,6 +24,7 @@ mod systemd;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -57,8 +58,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// are there.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
 const ALERT_PATIENCE: Duration = Duration::from_secs(1);
-/// After a successor has taken over: how long connections without a request stay open, for one more.
-const IDLE_AFTER_HANDOVER: Duration = Duration::from_secs(2);
+/// How long a connection without a request stays open for one more after a successor has taken over.
+const IDLE_AFTER_HANDOVER: Duration = Duration::from_secs(5);
 
 /// A running balancer. Dropped without [`App::stop`], it goes on until the process ends.
 pub struct App {
@@ -225,17 +226,22 @@ impl App {
         sleep(self.settings.listen.lame_duck).await;
         self.doors = Arc::default();
         self.stop.close();
+        workers_ended(self.front.take()).await;
         self.end().await;
     }
 
-    /// The same when a successor serves on the same sockets: it alone accepts connections and answers operators.
+    /// The same when a successor serves on the same sockets: it alone accepts connections and answers operators. A
+    /// connection without a request may have one more for a while.
     pub(crate) async fn leave(mut self) {
         self.stopping.cancel();
         self.unattended.cancel();
         self.doors = Arc::default();
         self.stop.stop_listening();
-        sleep(IDLE_AFTER_HANDOVER).await;
-        self.stop.close();
+        let mut workers = pin!(workers_ended(self.front.take()));
+        if timeout(IDLE_AFTER_HANDOVER, &mut workers).await.is_err() {
+            self.stop.close();
+            workers.await;
+        }
         self.end().await;
     }
 
@@ -249,12 +255,7 @@ impl App {
     }
 
     async fn end(self) {
-        let Self { front, scouts, control, tasks, ended, .. } = self;
-        if let Some(front) = front
-            && tokio::task::spawn_blocking(move || front.join()).await.is_err()
-        {
-            tracing::error!("waiting for the workers failed");
-        }
+        let Self { scouts, control, tasks, ended, .. } = self;
         ended.cancel();
         drop(scouts);
         tasks.close();
@@ -265,6 +266,15 @@ impl App {
         if control.join().is_err() {
             tracing::error!("the control thread panicked");
         }
+    }
+}
+
+/// Waits for the workers, which end only after a stop.
+async fn workers_ended(front: Option<Front>) {
+    if let Some(front) = front
+        && tokio::task::spawn_blocking(move || front.join()).await.is_err()
+    {
+        tracing::error!("waiting for the workers failed");
     }
 }
 

@@ -94,8 +94,11 @@ async fn run(worker: Arc<Worker>, listeners: Vec<TcpListener>, leftover: Vec<Tcp
     tokio::spawn(worker.outbox.clone().run());
     sweeping(&worker, worker.stop.leaving()).await;
     worker.leave();
-    sweeping(&worker, worker.stop.closing()).await;
-    worker.close();
+    sweeping(&worker, worker.stop.deaf()).await;
+    tokio::select! {
+        () = worker.ended() => return,
+        () = sweeping(&worker, worker.stop.closing()) => worker.close(),
+    }
     if let Err(left) = worker.ended_within(drain).await {
         tracing::warn!(connections = left, ?drain, "drain time is over: cutting connections");
     }

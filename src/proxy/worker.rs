@@ -111,9 +111,14 @@ impl Worker {
         self.tasks.spawn(task);
     }
 
-    /// Waits for everything that was spawned, at most for `time`; else gives how much is left.
-    pub(super) async fn ended_within(&self, time: Duration) -> Result<(), usize> {
+    /// Waits for everything that was spawned.
+    pub(super) async fn ended(&self) {
         self.tasks.close();
-        tokio::time::timeout(time, self.tasks.wait()).await.map_err(|_| self.tasks.len())
+        self.tasks.wait().await;
+    }
+
+    /// The same, at most for `time`; else gives how much is left.
+    pub(super) async fn ended_within(&self, time: Duration) -> Result<(), usize> {
+        tokio::time::timeout(time, self.ended()).await.map_err(|_| self.tasks.len())
     }
 }
