@@ -166,6 +166,15 @@ fn running_out_of_files_is_survived_counted_and_costs_no_cpu() {
 }
 
 #[test]
+fn as_many_files_may_be_open_as_the_system_allows() {
+    let backend = Backend::start("a");
+    let coalmine = Coalmine::start_with_files(&Config::of(&[&backend], &[]), "64:1000");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", coalmine.process.pid())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().nth(3), Some("1000"), "{files}");
+}
+
+#[test]
 fn a_head_that_does_not_end_is_cut_off_after_the_header_timeout() {
     let backend = Backend::start("a");
     let coalmine = Config::of(&[&backend], &[]).listen("header_timeout = \"300ms\"").start();

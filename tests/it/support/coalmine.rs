@@ -1,5 +1,6 @@
 //! The program itself, started as a user starts it.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -61,9 +62,9 @@ impl Coalmine {
         std::fs::write(self.config.path().join("coalmine.toml"), text).unwrap();
     }
 
-    /// The same with at most `files` open files.
+    /// The same with at most `files` open files: a number, or `soft:hard`.
     #[track_caller]
-    pub(crate) fn start_with_files(config: &Config, files: u32) -> Self {
+    pub(crate) fn start_with_files(config: &Config, files: impl Display) -> Self {
         let mut command = Command::new("prlimit");
         command.arg(format!("--nofile={files}")).arg(env!("CARGO_BIN_EXE_coalmine"));
         Self::start_by(config, command)
