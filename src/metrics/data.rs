@@ -14,6 +14,10 @@ pub struct DataMetrics {
     connections: IntGaugeVec,
     failures: IntCounterVec,
     resends: IntCounterVec,
+    retries: IntCounterVec,
+    retries_refused: IntCounterVec,
+    queue: IntGaugeVec,
+    circuit_refused: IntCounterVec,
     unrouted: IntCounterVec,
     pub client_connections: IntGauge,
     pub accept_errors: IntCounter,
@@ -61,6 +65,30 @@ impl DataMetrics {
                 "Requests sent again because a pooled connection turned out to be closed.",
                 backend,
             ),
+            retries: counter_vec(
+                registry,
+                names::RETRIES,
+                "Requests that another backend was given because this one failed them, by cause.",
+                &["service", "track", "backend", "cause"],
+            ),
+            retries_refused: counter_vec(
+                registry,
+                names::RETRIES_REFUSED,
+                "Requests that could have been retried but were not, by what spoke against it.",
+                &["service", "track", "backend", "reason"],
+            ),
+            queue: gauge_vec(
+                registry,
+                names::QUEUE_LENGTH,
+                "Requests that wait because a backend is given no more at a time.",
+                backend,
+            ),
+            circuit_refused: counter_vec(
+                registry,
+                names::CIRCUIT_REFUSED,
+                "Requests that a backend at its limits was not given, within the time for which they may wait.",
+                backend,
+            ),
             unrouted: counter_vec(
                 registry,
                 names::REQUESTS_UNROUTED,
@@ -85,6 +113,12 @@ impl DataMetrics {
             in_flight: self.in_flight.with_label_values(&labels),
             connections: self.connections.with_label_values(&labels),
             resends: self.resends.with_label_values(&labels),
+            retries: RetryCause::ALL
+                .map(|cause| self.retries.with_label_values(&[service, track, backend, cause.as_str()])),
+            retries_refused: RetryRefused::ALL
+                .map(|reason| self.retries_refused.with_label_values(&[service, track, backend, reason.as_str()])),
+            queue: self.queue.with_label_values(&labels),
+            circuit_refused: self.circuit_refused.with_label_values(&labels),
         }
     }
 
@@ -99,10 +133,14 @@ impl DataMetrics {
 pub struct BackendMetrics {
     classes: [IntCounter; Class::ALL.len()],
     failures: [IntCounter; Failure::ALL.len()],
+    retries: [IntCounter; RetryCause::ALL.len()],
+    retries_refused: [IntCounter; RetryRefused::ALL.len()],
     pub seconds: Histogram,
     pub in_flight: IntGauge,
     pub connections: IntGauge,
     pub resends: IntCounter,
+    pub queue: IntGauge,
+    pub circuit_refused: IntCounter,
 }
 
 impl BackendMetrics {
@@ -112,6 +150,14 @@ impl BackendMetrics {
 
     pub fn failure(&self, kind: Failure) -> &IntCounter {
         &self.failures[kind as usize]
+    }
+
+    pub fn retried(&self, cause: RetryCause) -> &IntCounter {
+        &self.retries[cause.index()]
+    }
+
+    pub fn retry_refused(&self, reason: RetryRefused) -> &IntCounter {
+        &self.retries_refused[reason as usize]
     }
 }
 
@@ -181,6 +227,76 @@ impl Failure {
             Self::Closed => "closed",
             Self::Malformed => "malformed",
             Self::Body => "body",
+        }
+    }
+}
+
+/// Why a request was given to another backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryCause {
+    Failed(Failure),
+    /// By the status that it answered.
+    Status,
+    /// The canary was taken out while the request waited on it.
+    Ejected,
+}
+
+impl RetryCause {
+    const ALL: [Self; 7] = [
+        Self::Failed(Failure::Connect),
+        Self::Failed(Failure::Timeout),
+        Self::Failed(Failure::Closed),
+        Self::Failed(Failure::Malformed),
+        Self::Failed(Failure::Body),
+        Self::Status,
+        Self::Ejected,
+    ];
+
+    fn index(self) -> usize {
+        match self {
+            Self::Failed(failure) => failure as usize,
+            Self::Status => Failure::ALL.len(),
+            Self::Ejected => Failure::ALL.len() + 1,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed(failure) => failure.as_str(),
+            Self::Status => "status",
+            Self::Ejected => "ejected",
+        }
+    }
+}
+
+/// Why a request that could have been retried was not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryRefused {
+    /// Too many retries ran from stable to stable.
+    Budget,
+    /// Requests like it have killed two backends.
+    Poison,
+}
+
+impl RetryRefused {
+    const ALL: [Self; 2] = [Self::Budget, Self::Poison];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Budget => "budget",
+            Self::Poison => "poison",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_has_its_place() {
+        for (place, cause) in RetryCause::ALL.into_iter().enumerate() {
+            assert_eq!(cause.index(), place, "{cause:?}");
         }
     }
 }

@@ -15,7 +15,7 @@ use prometheus::{Encoder, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Regis
 
 pub use bus::BusMetrics;
 pub use control::{ControlMetrics, GateMetrics, ProbeMetrics};
-pub use data::{BackendMetrics, Class, DataMetrics, Failure};
+pub use data::{BackendMetrics, Class, DataMetrics, Failure, RetryCause, RetryRefused};
 pub use life::{Heartbeat, LifeMetrics};
 pub use open::Open;
 pub use prometheus::IntGauge;

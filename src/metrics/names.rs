@@ -12,6 +12,10 @@ pub(super) const REQUESTS_UNROUTED: &str = "coalmine_requests_unrouted_total";
 pub(super) const BACKEND_CONNECTIONS: &str = "coalmine_backend_connections";
 pub(super) const BACKEND_FAILURES: &str = "coalmine_backend_failures_total";
 pub(super) const RESENDS: &str = "coalmine_resends_total";
+pub(super) const RETRIES: &str = "coalmine_retries_total";
+pub(super) const RETRIES_REFUSED: &str = "coalmine_retries_refused_total";
+pub(super) const QUEUE_LENGTH: &str = "coalmine_queue_length";
+pub(super) const CIRCUIT_REFUSED: &str = "coalmine_circuit_refused_total";
 pub(super) const CLIENT_CONNECTIONS: &str = "coalmine_client_connections";
 pub(super) const ACCEPT_ERRORS: &str = "coalmine_accept_errors_total";
 

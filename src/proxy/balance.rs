@@ -17,13 +17,13 @@ pub(super) fn pick<'a>(lane: &'a Lane, balance: Balance, position: &AtomicU64) -
     }
 }
 
-/// The member with the fewest requests in flight for its weight. Equals take turns, so that idle backends share evenly.
+/// The member with room and the fewest requests in flight for its weight. Equals take turns, so that idle backends share evenly.
 fn least_request(members: &[Arc<Backend>], turn: u64) -> Option<&Arc<Backend>> {
     let first = usize::try_from(turn % (members.len().max(1) as u64)).unwrap_or(0);
     let (before, from) = members.split_at(first);
     from.iter().chain(before).min_by(|a, b| {
         let (a_load, b_load) = (load(a) * i64::from(b.weight), load(b) * i64::from(a.weight));
-        a_load.cmp(&b_load)
+        b.has_room().cmp(&a.has_room()).then(a_load.cmp(&b_load))
     })
 }
 

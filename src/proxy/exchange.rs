@@ -9,14 +9,16 @@ use http_body::Frame;
 use hyper::body::Incoming;
 
 use super::access::Entry;
+use super::deliver::is_pass;
 use super::pace::Pace;
 use super::upstream::Connection;
 use super::worker::Worker;
 use crate::metrics::{Class, Failure};
-use crate::table::Backend;
+use crate::table::{Backend, BudgetSeat, Place, TrialSeat};
 
-/// One request at one backend, from the choice of the backend to the last byte of the response. In flight for as long
-/// as this lives; counted once when it ends, however it ends.
+/// One request at one backend after another, from the choice of the first to the last byte of the response. In flight for
+/// as long as this lives; counted once when it ends, however it ends, for the backend that had it last. Each backend is
+/// told at most once whether it passed or failed: not when the client went away, or the request was moved.
 pub(super) struct Exchange {
     pub(super) backend: Arc<Backend>,
     worker: Arc<Worker>,
@@ -26,18 +28,32 @@ pub(super) struct Exchange {
     /// When the response was complete, on the clock of `pace`.
     ended: Option<u64>,
     connection: Option<Box<Connection>>,
+    /// The backend passes if the response ends well.
+    passing: bool,
+    /// `None` for most.
+    seats: Option<Box<Seats>>,
     /// The response's body waits for the backend, not for the client.
     starved: bool,
     entry: Option<Box<Entry>>,
 }
 
+/// What an exchange holds for as long as it runs.
+#[derive(Default)]
+struct Seats {
+    trial: Option<TrialSeat>,
+    place: Option<Place>,
+    budget: Option<BudgetSeat>,
+}
+
 impl Exchange {
-    /// `began`: the request's first byte, on the clock of `pace`.
+    /// `began`: the request's first byte, on the clock of `pace`. `trial`: the canary that `backend` belongs to is put to
+    /// the test by it.
     pub(super) fn new(
         backend: Arc<Backend>,
         worker: Arc<Worker>,
         pace: Arc<Pace>,
         began: u64,
+        trial: Option<TrialSeat>,
         entry: Option<Box<Entry>>,
     ) -> Self {
         backend.metrics.in_flight.inc();
@@ -49,21 +65,78 @@ impl Exchange {
             class: Class::Canceled,
             ended: None,
             connection: None,
+            passing: false,
+            seats: trial.map(|seat| Box::new(Seats { trial: Some(seat), ..Seats::default() })),
             starved: false,
             entry,
         }
     }
 
-    /// Moves the request to another backend, because the first one left the rotation before anything was sent.
+    /// Moves the request to another backend before anything was sent, because the first one left the rotation or is at
+    /// its limits. A trial that it was is given back.
     pub(super) fn reroute(&mut self, backend: Arc<Backend>) {
         backend.metrics.in_flight.inc();
         self.backend.metrics.in_flight.dec();
         self.backend = backend;
+        if let Some(seats) = &mut self.seats {
+            seats.trial = None;
+            seats.place = None;
+        }
+    }
+
+    /// The same for a request that was sent, and is given to another backend once more.
+    pub(super) fn retry(&mut self, backend: Arc<Backend>, budget: Option<BudgetSeat>) {
+        self.reroute(backend);
+        if budget.is_some() {
+            self.seats.get_or_insert_default().budget = budget;
+        }
+    }
+
+    /// The request has a place at its backend, which has limits.
+    pub(super) fn enter(&mut self, place: Place) {
+        self.seats.get_or_insert_default().place = Some(place);
+    }
+
+    /// Whether the request is the one that the canary's way back hangs on.
+    pub(super) fn on_trial(&self) -> bool {
+        self.seats.as_ref().is_some_and(|seats| seats.trial.is_some())
+    }
+
+    /// The attempt at the backend failed without a whole answer.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        self.backend.metrics.failure(failure).inc();
+        self.count(false);
+    }
+
+    /// The backend gave an answer with this status, which goes to no client.
+    pub(super) fn judge(&mut self, status: StatusCode) {
+        self.count_as(is_pass(status), false);
+    }
+
+    fn count(&mut self, passed: bool) {
+        self.count_as(passed, passed);
+    }
+
+    fn count_as(&mut self, passed: bool, trial_passed: bool) {
+        if passed {
+            self.backend.pass()
+        } else {
+            self.backend.fail()
+        }
+        if let Some(trial) = self.seats.as_mut().and_then(|seats| seats.trial.take()) {
+            if trial_passed { trial.passed() } else { trial.failed() }
+        }
     }
 
     /// A response with this status is on its way to the client.
     pub(super) fn responding(&mut self, status: StatusCode, connection: Option<Box<Connection>>) {
         self.class = Class::from(status);
+        if connection.is_some() {
+            self.passing = is_pass(status);
+            if !self.passing {
+                self.count(false);
+            }
+        }
         self.connection = connection;
         if let Some(entry) = &mut self.entry {
             entry.status = status.as_u16();
@@ -100,6 +173,9 @@ impl Exchange {
         }
         let now = self.pace.finished();
         self.ended = Some(now);
+        if std::mem::take(&mut self.passing) {
+            self.count(true);
+        }
         if let Some(connection) = self.connection.take()
             && !self.pace.uploading()
         {
@@ -109,8 +185,15 @@ impl Exchange {
 
     /// The response's body broke off, or stood still for too long on the backend's side.
     pub(super) fn broken(&mut self) {
+        if self.pace.gone() {
+            // The client broke its upload off; it counts as one that went away.
+            return;
+        }
         self.ended = Some(self.pace.now());
         self.backend.metrics.failure(Failure::Body).inc();
+        if std::mem::take(&mut self.passing) {
+            self.count(false);
+        }
     }
 }
 
@@ -119,6 +202,8 @@ impl Drop for Exchange {
         if self.ended.is_none() && self.starved && self.pace.missed() {
             self.broken();
         }
+        // First: who sees that the request is over finds its place free.
+        self.seats = None;
         let metrics = &self.backend.metrics;
         metrics.in_flight.dec();
         let (class, ended) = match self.ended {

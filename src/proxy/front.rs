@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::access::AccessWriter;
+use super::deliver::Shared;
 use super::listener;
 use super::stop::Stop;
 use super::worker::Worker;
@@ -31,9 +32,9 @@ pub struct FrontSettings {
 }
 
 impl FrontSettings {
-    fn worker(&self) -> Worker {
+    fn worker(&self, shared: &Arc<Shared>) -> Worker {
         let Self { listen, access, table, metrics, stop } = self;
-        Worker::new(listen, access.clone(), table.clone(), metrics.clone(), stop.clone())
+        Worker::new(listen, access.clone(), table.clone(), metrics.clone(), shared.clone(), stop.clone())
     }
 }
 
@@ -63,13 +64,14 @@ pub fn start(
     sockets: Vec<Vec<TcpListener>>,
     mut leftover: Vec<TcpListener>,
 ) -> io::Result<Front> {
+    let shared = Arc::default();
     let threads = sockets
         .into_iter()
         .enumerate()
         .map(|(index, listeners)| {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = runtime.event_interval(EVENT_INTERVAL).enable_all().build()?;
-            let worker = Arc::new(settings.worker());
+            let worker = Arc::new(settings.worker(&shared));
             let drain = settings.listen.drain;
             let leftover = std::mem::take(&mut leftover);
             std::thread::Builder::new()
@@ -90,8 +92,10 @@ async fn run(worker: Arc<Worker>, listeners: Vec<TcpListener>, leftover: Vec<Tcp
     for listener in leftover {
         listener::clear(&worker, &listener);
     }
-    // Not tracked: it goes on until the last connection has ended, and ends with the runtime.
+    // Not tracked: these go on until the last connection has ended, and end with the runtime.
     tokio::spawn(worker.outbox.clone().run());
+    let listening = worker.clone();
+    tokio::spawn(async move { listening.listen().await });
     sweeping(&worker, worker.stop.leaving()).await;
     worker.leave();
     sweeping(&worker, worker.stop.deaf()).await;

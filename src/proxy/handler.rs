@@ -11,7 +11,8 @@ use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 
 use super::access::Entry;
-use super::choice::{Chosen, Pinned, Visitor};
+use super::choice::{self, Pinned, Visitor};
+use super::deliver::{self, Answer, Errand};
 use super::exchange::Exchange;
 use super::headers::{Found, Sender, X_SERVED_BY, forward_request, forward_response, scan};
 use super::pace::Pace;
@@ -19,9 +20,8 @@ use super::refusal::Refusal;
 use super::reply::Reply;
 use super::upload::Upload;
 use super::worker::Worker;
-use super::{attempt, choice, split};
-use crate::metrics::{Class, Failure};
-use crate::table::{Backend, host_name};
+use crate::metrics::Class;
+use crate::table::{Backend, TrialSeat, host_name};
 
 /// What the requests of one connection have in common.
 pub(super) struct Client {
@@ -39,46 +39,27 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &request)));
     let mut found = scan(request.headers());
     let chosen = check(&mut request, &mut found).and_then(|()| choose(&client, &mut request, found.host.as_ref()));
-    let (Chosen { backend, pinned, cookie }, generation) = match chosen {
+    let Chosen { backend, pinned, cookie, generation, trial } = match chosen {
         Ok(chosen) => chosen,
         Err(refusal) => return Ok(refuse(&client, refusal, entry, began)),
     };
 
     let first = backend.key;
-    let mut exchange = Exchange::new(backend, client.worker.clone(), client.pace.clone(), began, entry);
+    let mut exchange = Exchange::new(backend, client.worker.clone(), client.pace.clone(), began, trial, entry);
     let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
     forward_request(request.headers_mut(), &found, version, &client.sender, client.worker.via);
-    if found.host.is_none() {
-        request.headers_mut().insert(HOST, exchange.backend.authority.clone());
-    }
     if request.body().is_some() && !request.headers().contains_key(CONTENT_LENGTH) {
         // hyper takes a GET of unknown length for one without a body unless it is told.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    let reroute =
-        |backend: &Backend, request: &Request<Upload>| rerouted(&client.worker, backend, pinned, generation, request);
-    let delivered = attempt::deliver(&client.worker, &mut exchange, &client.pace, request, reroute).await;
+    let errand = Errand::new(request, &exchange.backend.terms.retry, generation, found.host.is_some(), pinned);
+    let delivered = deliver::deliver(&client, &mut exchange, errand).await;
 
     let served_by = exchange.backend.served_by.clone();
     let cookie = cookie.filter(|_| delivered.is_ok() && exchange.backend.key == first);
     let mut response = match delivered {
-        Ok((mut response, mut connection)) if !response.status().is_informational() => {
-            client.pace.responded(exchange.backend.timeout.idle);
-            let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
-            forward_response(response.headers_mut(), version, client.worker.via);
-            if version == Version::HTTP_10 {
-                // hyper would speak HTTP/1.0 on it from now on, which has no bodies of unknown length.
-                connection.retire();
-            }
-            if client.pace.uploading() {
-                connection.run_apart();
-            }
-            exchange.responding(response.status(), Some(connection));
-            response.map(|body| Reply::backend(body, exchange))
-        }
-        // An upgrade that nobody asked for: the request went without `Upgrade`.
-        Ok(_) => fail(&client, exchange, Failure::Malformed),
-        Err(failure) => fail(&client, exchange, failure),
+        Ok(answer) => pass_on(&client, exchange, answer),
+        Err(refusal) => fail(exchange, refusal),
     };
     if let Some(served_by) = served_by {
         response.headers_mut().insert(X_SERVED_BY, served_by);
@@ -87,6 +68,26 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+/// The answer of a backend, on its way to the client.
+fn pass_on(client: &Client, mut exchange: Exchange, answer: Answer) -> Response<Reply> {
+    let Answer { mut response, whole, mut connection } = answer;
+    client.pace.responded(exchange.backend.timeout.idle);
+    let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
+    forward_response(response.headers_mut(), version, client.worker.via);
+    if version == Version::HTTP_10 {
+        // hyper would speak HTTP/1.0 on it from now on, which has no bodies of unknown length.
+        connection.retire();
+    }
+    if client.pace.uploading() {
+        connection.run_apart();
+    }
+    exchange.responding(response.status(), Some(connection));
+    response.map(|body| match whole {
+        Some(whole) => Reply::whole(whole, exchange),
+        None => Reply::backend(body, exchange),
+    })
 }
 
 /// Refuses what has no one meaning, and turns an absolute-form target into `Host` and origin-form (RFC 9112, 3.2).
@@ -107,22 +108,35 @@ fn check(request: &mut Request<Upload>, found: &mut Found) -> Result<(), Refusal
     Ok(())
 }
 
-/// Where this request goes, and the generation of the table that chose it.
-fn choose(
-    client: &Client,
-    request: &mut Request<Upload>,
-    host: Option<&HeaderValue>,
-) -> Result<(Chosen, u64), Refusal> {
+/// Where a request goes, and why there.
+struct Chosen {
+    backend: Arc<Backend>,
+    pinned: Pinned,
+    cookie: Option<HeaderValue>,
+    /// Of the table that said so.
+    generation: u64,
+    /// The request decides whether the canary comes back.
+    trial: Option<TrialSeat>,
+}
+
+fn choose(client: &Client, request: &mut Request<Upload>, host: Option<&HeaderValue>) -> Result<Chosen, Refusal> {
     let host = host.map_or(Ok(""), |host| host_of(host).ok_or(Refusal::Host))?;
     client.worker.table.read(|table| {
         let service = table.route(host, request.uri().path()).ok_or(Refusal::NoService)?;
+        let generation = table.generation;
         let trusted = &client.worker.trusted_proxies;
         let visitor = Visitor { headers: request.headers(), peer: client.address, trusted };
-        let chosen = choice::choose(service, &visitor).ok_or(Refusal::NoBackend)?;
+        let choice::Chosen { backend, pinned, told, cookie } =
+            choice::choose(service, &visitor).ok_or(Refusal::NoBackend)?;
         if let Some(choice) = &service.choice {
             choice.hide_secret(request.headers_mut());
         }
-        Ok((chosen, table.generation))
+        if let Some(trying) = &service.trying
+            && let Some((backend, seat)) = deliver::claim(service, trying, request, told || pinned != Pinned::No)
+        {
+            return Ok(Chosen { backend, pinned, cookie: None, generation, trial: Some(seat) });
+        }
+        Ok(Chosen { backend, pinned, cookie, generation, trial: None })
     })
 }
 
@@ -130,42 +144,14 @@ fn host_of(value: &HeaderValue) -> Option<&str> {
     value.to_str().ok().and_then(host_name)
 }
 
-/// Another backend, if `backend` left the rotation since `generation`: zero new requests after an ejection.
-fn rerouted(
-    worker: &Worker,
-    backend: &Backend,
-    pinned: Pinned,
-    generation: u64,
-    request: &Request<Upload>,
-) -> Option<Arc<Backend>> {
-    worker.table.read(|table| {
-        if table.generation == generation {
-            return None;
-        }
-        let host = request.headers().get(HOST).and_then(host_of).unwrap_or("");
-        let service = table.route(host, request.uri().path())?;
-        if choice::still_takes(service, backend, pinned) {
-            return None;
-        }
-        split::within(service, backend.track).cloned()
-    })
-}
-
-/// The answer when the exchange failed before there was a response.
-fn fail(client: &Client, mut exchange: Exchange, failure: Failure) -> Response<Reply> {
-    if client.pace.gone() {
-        // Nobody reads the answer; the exchange counts as canceled.
-        return Refusal::ClientGone.response();
-    }
-    let refusal = if failure == Failure::Timeout && client.pace.starved() {
-        Refusal::SlowClient
-    } else {
-        exchange.backend.metrics.failure(failure).inc();
-        Refusal::Backend(failure)
-    };
+/// The answer when there is none of a backend. What the backend did is counted already.
+fn fail(mut exchange: Exchange, refusal: Refusal) -> Response<Reply> {
     let response = refusal.response();
-    exchange.responding(response.status(), None);
-    exchange.complete();
+    // Nobody reads the answer to a client that has gone; its exchange counts as canceled.
+    if refusal != Refusal::ClientGone {
+        exchange.responding(response.status(), None);
+        exchange.complete();
+    }
     response
 }
 

@@ -6,8 +6,8 @@
 //! 4. [`choice`]: what the request says about its track; [`split`]: the track by turns, then the backend in it, by
 //!    [`balance`].
 //! 5. [`headers`]: what is taken off and put on, in both directions.
-//! 6. [`attempt`]: one try at a backend, over a connection of the [`pool`] or a fresh one from [`connect`]; [`upstream`]
-//!    is that connection.
+//! 6. [`deliver`]: attempts until there is an answer, over connections of the [`pool`] or fresh ones from [`connect`];
+//!    [`upstream`] is such a connection.
 //! 7. [`upload`] and [`reply`]: the two bodies, streamed.
 //! 8. [`exchange`]: what is counted when a request is over; [`access`]: what is written about it.
 //! 9. [`refusal`]: every answer that is the balancer's own.
@@ -16,14 +16,14 @@
 //!
 //! Nothing here waits for the control plane: a request reads one snapshot of the table and adds to atomics. A
 //! [`worker`] is one thread with a runtime of its own; workers share the table, the positions in the schedules and the
-//! counters, and no lock.
+//! counters; locks only where a request has failed or has to wait.
 
 mod access;
-mod attempt;
 mod balance;
 pub mod choice;
 mod connect;
 mod connection;
+mod deliver;
 mod exchange;
 mod front;
 mod handler;

@@ -122,6 +122,21 @@ impl Pace {
         }
     }
 
+    /// The request is tried once more, from its beginning: every limit begins anew, and with it there is no deadline until
+    /// it is sent.
+    pub(super) fn again(&self) {
+        self.heard.store(self.now(), Relaxed);
+        self.missed.store(false, Relaxed);
+        self.starved.store(false, Relaxed);
+        self.enter(Phase::Upload);
+        self.set_deadline(u64::MAX);
+    }
+
+    /// The backend owes the rest of a response that is read before its head is passed on: the next part may take `idle`.
+    pub(super) fn owed(&self, idle: Duration) {
+        self.set_deadline(self.now() + nanos(idle));
+    }
+
     /// The backend asks for more of the request's body than the client has sent (`true`), or has got it (`false`).
     pub(super) fn starve(&self, starved: bool) {
         self.starved.store(starved, Relaxed);
@@ -280,6 +295,21 @@ mod tests {
         assert!(pace.phase() == Phase::Upload && pace.deadline() > 50 * SECOND);
         pace.uploaded();
         assert!(pace.phase() == Phase::Waiting && pace.deadline() < 6 * SECOND);
+    }
+
+    #[test]
+    fn a_request_that_is_tried_again_has_fresh_limits() {
+        let pace = pace();
+        pace.read(1);
+        pace.request();
+        pace.sent(false, Duration::from_secs(60), Duration::from_nanos(1));
+        pace.miss();
+        pace.again();
+        assert!(!pace.missed() && pace.deadline() == u64::MAX);
+        let now = pace.now();
+        pace.sent(false, Duration::from_secs(60), Duration::from_secs(5));
+        assert!(pace.phase() == Phase::Waiting && pace.deadline() <= now + 5 * SECOND);
+        assert!(pace.deadline() > now);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Idle connections to backends, kept by each worker for itself.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::upstream::Connection;
-use crate::table::{Backend, BackendKey};
+use crate::table::{Backend, BackendKey, Circuit};
 
 /// The idle connections of one worker. The lock is never contended: only the worker's own thread takes it, and never
 /// across an `.await`; it is there because tasks must be `Send`.
@@ -17,6 +17,7 @@ pub(super) struct Pool {
 struct Idle {
     connections: Vec<(Box<Connection>, Instant)>,
     timeout: Duration,
+    circuit: Option<Arc<Circuit>>,
 }
 
 impl Pool {
@@ -34,23 +35,28 @@ impl Pool {
     }
 
     /// Keeps a connection whose last exchange ended at `now`. It is closed instead when it is too old, can't be used
-    /// again, or enough are idle.
+    /// again, enough are idle, or somebody waits for one to end.
     pub(super) fn put(&self, backend: &Backend, connection: Box<Connection>, now: Instant) {
         let limits = &backend.pool;
-        if connection.is_closed() || now.saturating_duration_since(connection.opened) >= limits.max_age {
+        let too_old = now.saturating_duration_since(connection.opened) >= limits.max_age;
+        if connection.is_closed() || too_old || wants_room(backend.circuit.as_ref()) {
             return;
         }
         let mut pool = self.lock();
-        let idle =
-            pool.entry(backend.key).or_insert_with(|| Idle { connections: Vec::new(), timeout: limits.idle_timeout });
+        let idle = pool.entry(backend.key).or_insert_with(|| Idle {
+            connections: Vec::new(),
+            timeout: limits.idle_timeout,
+            circuit: backend.circuit.clone(),
+        });
         if idle.connections.len() < limits.max_idle {
             connection.rest();
             idle.connections.push((connection, now));
         }
     }
 
-    /// Closes what has been idle for too long or was closed by its backend.
+    /// Closes what has been idle for too long, was closed by its backend, or has to give way.
     pub(super) fn sweep(&self, now: Instant) {
+        self.give_way();
         self.lock().retain(|_, idle| {
             let timeout = idle.timeout;
             idle.connections.retain_mut(|(connection, since)| {
@@ -60,7 +66,16 @@ impl Pool {
         });
     }
 
+    /// Closes the idle connections to backends that are given no more, where somebody waits for one to end.
+    pub(super) fn give_way(&self) {
+        self.lock().retain(|_, idle| !wants_room(idle.circuit.as_ref()));
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<BackendKey, Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn wants_room(circuit: Option<&Arc<Circuit>>) -> bool {
+    circuit.is_some_and(|circuit| circuit.wants_room())
 }

@@ -18,6 +18,8 @@ pub(super) enum Refusal {
     NoService,
     /// The service has no backend left.
     NoBackend,
+    /// Every backend that could have had it is at its limits.
+    Full,
     /// The client's body stood still.
     SlowClient,
     /// The client broke off in the middle of its request.
@@ -32,7 +34,7 @@ impl Refusal {
             Self::Host | Self::ClientGone => StatusCode::BAD_REQUEST,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoService => StatusCode::NOT_FOUND,
-            Self::NoBackend => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoBackend | Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             Self::SlowClient => StatusCode::REQUEST_TIMEOUT,
             Self::Backend(Failure::Timeout) => StatusCode::GATEWAY_TIMEOUT,
             Self::Backend(Failure::Connect | Failure::Closed | Failure::Malformed | Failure::Body) => {
@@ -47,6 +49,7 @@ impl Refusal {
             Self::Method => "405 method not allowed\n",
             Self::NoService => "404 not found: no service\n",
             Self::NoBackend => "503 service unavailable: no backend\n",
+            Self::Full => "503 service unavailable: full\n",
             Self::SlowClient => "408 request timeout: body\n",
             Self::ClientGone => "400 bad request: body\n",
             Self::Backend(Failure::Connect) => "502 bad gateway: connect\n",
@@ -62,7 +65,7 @@ impl Refusal {
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        if self == Self::NoBackend {
+        if matches!(self, Self::NoBackend | Self::Full) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

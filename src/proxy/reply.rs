@@ -11,7 +11,15 @@ use super::exchange::Exchange;
 
 /// A backend's body as the client takes it, trailers included, or a short text of our own.
 pub(super) enum Reply {
-    Backend { body: Incoming, exchange: Exchange },
+    Backend {
+        body: Incoming,
+        exchange: Exchange,
+    },
+    /// A body that is here to its end.
+    Whole {
+        body: Bytes,
+        exchange: Exchange,
+    },
     Text(Option<Bytes>),
 }
 
@@ -22,6 +30,11 @@ impl Reply {
             exchange.complete();
         }
         Self::Backend { body, exchange }
+    }
+
+    /// A body that is not empty.
+    pub(super) fn whole(body: Bytes, exchange: Exchange) -> Self {
+        Self::Whole { body, exchange }
     }
 
     pub(super) fn text(text: Bytes) -> Self {
@@ -36,6 +49,12 @@ impl Body for Reply {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match &mut *self {
             Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Self::Whole { body, .. } if body.is_empty() => Poll::Ready(None),
+            Self::Whole { body, exchange } => {
+                exchange.moved(body.len());
+                exchange.complete();
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(body)))))
+            }
             Self::Backend { body, exchange } => {
                 let polled = exchange.poll_frame(body, cx);
                 match &polled {
@@ -58,6 +77,7 @@ impl Body for Reply {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Text(text) => text.is_none(),
+            Self::Whole { body, .. } => body.is_empty(),
             Self::Backend { body, .. } => body.is_end_stream(),
         }
     }
@@ -65,6 +85,7 @@ impl Body for Reply {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
+            Self::Whole { body, .. } => SizeHint::with_exact(body.len() as u64),
             Self::Backend { body, .. } => body.size_hint(),
         }
     }

@@ -27,6 +27,7 @@ use super::upload::Upload;
 use crate::metrics::Open;
 use crate::net::outbox::Outbox;
 use crate::net::stream::{Stream, Witness};
+use crate::table::Room;
 
 type Driver = http1::Connection<TokioIo<Stream<Arc<Heard>>>, Upload>;
 
@@ -45,6 +46,7 @@ pub(super) struct Connection {
     heard: Arc<Heard>,
     pub(super) opened: Instant,
     _open: Open,
+    _room: Option<Room>,
 }
 
 impl Connection {
@@ -55,6 +57,7 @@ impl Connection {
         outbox: Arc<Outbox>,
         max_buffer: usize,
         open: Open,
+        room: Option<Room>,
     ) -> hyper::Result<Box<Self>> {
         let heard = Arc::new(Heard::default());
         let io = TokioIo::new(Stream::new(tcp, heard.clone(), outbox));
@@ -63,7 +66,18 @@ impl Connection {
         let waker = Waker::from(nudge.clone());
         let driver = Some(Box::pin(driver));
         let opened = Instant::now();
-        Ok(Box::new(Self { sender, driver, apart: None, retired: false, nudge, waker, heard, opened, _open: open }))
+        Ok(Box::new(Self {
+            sender,
+            driver,
+            apart: None,
+            retired: false,
+            nudge,
+            waker,
+            heard,
+            opened,
+            _open: open,
+            _room: room,
+        }))
     }
 
     /// Whether an idle connection can take a request, as far as is known.

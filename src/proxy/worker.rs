@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::access::AccessWriter;
 use super::connect::MAX_BUFFER;
+use super::deliver::{Shared, Waiting};
 use super::pool::Pool;
 use super::stop::Stop;
 use crate::metrics::{DataMetrics, Open};
@@ -24,10 +25,12 @@ use crate::table::TableReader;
 const MAX_HEAD: usize = 64 * 1024;
 
 /// One worker: a thread with a runtime of its own, so that nothing here is shared with another core but the table, the
-/// positions and the counters behind the handles.
+/// positions and the counters behind the handles, and what requests that failed leave behind.
 pub(super) struct Worker {
     pub(super) table: TableReader,
     pub(super) pool: Pool,
+    pub(super) waiting: Waiting,
+    pub(super) shared: Arc<Shared>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) http: http1::Builder,
     pub(super) metrics: DataMetrics,
@@ -50,6 +53,7 @@ impl Worker {
         access: Option<AccessWriter>,
         table: TableReader,
         metrics: DataMetrics,
+        shared: Arc<Shared>,
         stop: Stop,
     ) -> Self {
         let mut http = http1::Builder::new();
@@ -57,6 +61,8 @@ impl Worker {
         Self {
             table,
             pool: Pool::default(),
+            waiting: Waiting::default(),
+            shared,
             outbox: Arc::default(),
             http,
             metrics,
@@ -109,6 +115,18 @@ impl Worker {
     /// Runs a task that ends by itself at a stop; the stop waits for it as well.
     pub(super) fn spawn_uncounted(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
+    }
+
+    /// Passes on to the requests and the pool of this worker what others say: a new table is in force, a connection is
+    /// wanted. Runs until it is dropped.
+    pub(super) async fn listen(&self) {
+        let give_way = async {
+            loop {
+                self.shared.begging.notified().await;
+                self.pool.give_way();
+            }
+        };
+        tokio::join!(self.waiting.watch(self.table.clone()), give_way);
     }
 
     /// Waits for everything that was spawned.

@@ -57,6 +57,11 @@ impl Backend {
         }
     }
 
+    /// Whether its limits leave room for a request at once.
+    pub fn has_room(&self) -> bool {
+        self.circuit.as_ref().is_none_or(|circuit| circuit.has_room())
+    }
+
     /// It failed a request of a client: the controller hears of it at once.
     pub fn fail(&self) {
         self.outcomes.fail();

@@ -25,7 +25,7 @@ pub use alarm::Alarm;
 pub use backend::{Backend, BackendKey, Terms};
 pub use budget::{Budget, BudgetSeat};
 pub use choice::{Choice, fixed_ticket};
-pub use circuit::Circuit;
+pub use circuit::{Circuit, Place, Room};
 pub use handle::{TableReader, TableWriter, table};
 pub use host::host_name;
 pub use keys::Keys;

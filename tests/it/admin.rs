@@ -136,7 +136,8 @@ fn requests_are_counted_by_service_track_backend_and_class() {
     let [stable, canary] = &backends;
     for backend in [stable, canary] {
         backend.on("/missing", Script::answer(404, "?"));
-        backend.on("/broken", Script::answer(503, "!"));
+        // A 5xx that is no failure, and so goes to the client from either.
+        backend.on("/broken", Script::answer(501, "!"));
     }
     load(coalmine.http, 30, 2);
     let mut connection = coalmine.connect();

@@ -120,8 +120,8 @@ fn a_body_that_breaks_off_never_looks_complete() {
 
 #[test]
 fn a_body_that_stands_still_counts_against_its_backend() {
-    let script = Script::new().send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc").await_end();
-    let (_backend, coalmine) = answering("/x", script);
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+    let (_backend, coalmine) = answering("/x", Script::new().send(chunked).await_end());
     let mut connection = coalmine.connect();
     connection.send(request("GET", "/x", &[]));
     assert!(connection.try_receive().is_err());
@@ -129,6 +129,28 @@ fn a_body_that_stands_still_counts_against_its_backend() {
         coalmine.metric("coalmine_backend_failures_total", &[("kind", "body")]) == 1.0
             && coalmine.metric("coalmine_requests_total", &[("class", "2xx")]) == 1.0
     });
+}
+
+#[test]
+fn a_short_body_that_breaks_off_or_stands_still_is_502_body() {
+    let half = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc";
+    for script in [Script::new().send(half).close(), Script::new().send(half).await_end()] {
+        let (_backend, coalmine) = answering("/x", script);
+        assert_failure(&coalmine.get("/x"), 502, "body");
+        assert_eq!(coalmine.metric("coalmine_backend_failures_total", &[("kind", "body")]), 1.0);
+    }
+}
+
+#[test]
+fn a_short_answer_in_pieces_arrives_whole() {
+    let mut script = Script::new().send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+    for piece in ["ab", "cde", "f", "ghij"] {
+        script = script.wait(Duration::from_millis(20)).send(piece);
+    }
+    let (_backend, coalmine) = answering("/x", script);
+    let mut connection = coalmine.connect();
+    assert_eq!(connection.get("/x").text(), "abcdefghij");
+    assert_eq!(connection.get("/").text(), "a");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::support::client::request;
 use crate::support::{Backend, Config, Service, eventually};
 
 #[test]
-fn a_canary_that_is_ejected_while_its_connection_opens_does_not_get_the_request() {
+fn requests_that_wait_for_a_connection_to_a_canary_go_to_stable_when_it_is_ejected() {
     let stable = Backend::start("stable");
     let canary = Gatekeeper::start();
     let service = Service::new("web")
@@ -25,18 +25,20 @@ fn a_canary_that_is_ejected_while_its_connection_opens_does_not_get_the_request(
     let coalmine = Config::new().service(service).start_admitted();
 
     let queue = canary.close();
-    let mut client = coalmine.connect();
-    client.send(request("GET", "/", &[]));
-    eventually("the request waits for its connection", || {
-        coalmine.metric("coalmine_requests_in_flight", &[("track", "canary")]) == 1.0
+    let (mut get, mut post) = (coalmine.connect(), coalmine.connect());
+    get.send(request("GET", "/", &[]));
+    post.send(request("POST", "/", &["Content-Length: 3"]) + "abc");
+    eventually("the requests wait for their connections", || {
+        coalmine.metric("coalmine_requests_in_flight", &[("track", "canary")]) == 2.0
     });
     coalmine.raise("web");
     coalmine.wait_ejected("web", "alert");
+    assert_eq!(get.receive().text(), "stable");
+    assert_eq!(post.receive().text(), "stable");
     drop(queue);
     let canary = canary.open();
-    assert_eq!(client.receive().text(), "stable");
     assert_eq!(canary.requests.load(SeqCst), 0);
-    assert_eq!(stable.count(), 1);
+    assert_eq!(stable.count(), 2);
 }
 
 /// A canary that answers probes, then keeps every new connection waiting, then takes them.

@@ -23,6 +23,8 @@ use crate::table::{Backend, Choice, Pin, Routed, fixed_ticket};
 pub struct Chosen {
     pub backend: Arc<Backend>,
     pub pinned: Pinned,
+    /// A tester's wish or a rule decided.
+    pub told: bool,
     /// The `Set-Cookie` for an answer of `backend`. One of another backend, after a retry, goes without.
     pub cookie: Option<HeaderValue>,
 }
@@ -57,7 +59,7 @@ fn looked_at(service: &Routed, choice: &Choice, visitor: &Visitor<'_>) -> Option
     let told = wish::of_tester(&choice.tester, visitor).or_else(|| wish::of_rules(&choice.rules, visitor));
     let Some(pins) = &choice.pins else {
         let backend = told.map_or_else(|| by_turns(service, choice, visitor), |track| split::within(service, track))?;
-        return Some(unpinned(backend));
+        return Some(Chosen { told: told.is_some(), ..unpinned(backend) });
     };
     let pin = pins.read(cookies::named(visitor.headers, &pins.cookie.name));
     let pin = pin.as_ref();
@@ -81,7 +83,7 @@ fn looked_at(service: &Routed, choice: &Choice, visitor: &Visitor<'_>) -> Option
         (Affinity::Backend, _) => pinned != Pinned::Backend && !waits,
     };
     let cookie = if gets_cookie { pins.set_cookie(backend.track, &backend.id) } else { None };
-    Some(Chosen { backend: backend.clone(), pinned, cookie })
+    Some(Chosen { backend: backend.clone(), pinned, told: told.is_some(), cookie })
 }
 
 /// The schedule's choice, by a ticket or by the field that stands for one.
@@ -124,7 +126,7 @@ fn goes(service: &Routed, track: Track) -> bool {
 }
 
 fn unpinned(backend: &Arc<Backend>) -> Chosen {
-    Chosen { backend: backend.clone(), pinned: Pinned::No, cookie: None }
+    Chosen { backend: backend.clone(), pinned: Pinned::No, told: false, cookie: None }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub(crate) mod eventually;
 pub(crate) mod lineage;
 pub(crate) mod load;
 pub(crate) mod metrics;
+pub(crate) mod plane;
 pub(crate) mod process;
 pub(crate) mod process_backend;
 mod proof;

@@ -1,0 +1,136 @@
+//! What is being delivered, and what of it can be repeated.
+
+use http::header::HOST;
+use http::{Method, Request, StatusCode};
+
+use super::super::choice::Pinned;
+use super::super::exchange::Exchange;
+use super::super::upload::Upload;
+use super::retry;
+use crate::model::{RetrySpec, ServiceName};
+use crate::table::{Backend, Routed, RoutingTable, host_name};
+
+/// One request on its way, until a backend has answered it.
+///
+/// A request that may be repeated is copied when it is sent: its head is the price of every resend and retry, and a
+/// fraction of what reading it from the wire costs; the body is shared and not copied. All other requests are moved: what
+/// was sent of them is gone, unless it comes back unsent.
+pub(in crate::proxy) struct Errand {
+    /// What can be sent next.
+    request: Option<Request<Upload>>,
+    /// The request came with a host; else each backend gets its own address as one.
+    named: bool,
+    safe: bool,
+    bodiless: bool,
+    /// By its method.
+    repeatable: bool,
+    /// What the visitor's cookie had to do with the first choice.
+    pub(super) pinned: Pinned,
+    /// Of the table that the backend was looked for in.
+    pub(super) generation: u64,
+    /// How often it went out, in whole or in part.
+    written: u32,
+    /// The one retry has been made.
+    pub(super) retried: bool,
+    /// The first backend ended the connection without a byte of an answer.
+    pub(super) killed_one: bool,
+}
+
+impl Errand {
+    /// `named`: the request has a `Host`. `pinned`: why its backend was chosen.
+    pub(in crate::proxy) fn new(
+        mut request: Request<Upload>,
+        spec: &RetrySpec,
+        generation: u64,
+        named: bool,
+        pinned: Pinned,
+    ) -> Self {
+        let (safe, repeatable) = (retry::is_safe(request.method()), retry::may_repeat(request.method(), spec));
+        let bodiless = !request.body().is_some();
+        if repeatable && !bodiless {
+            let upload = std::mem::replace(request.body_mut(), Upload::none());
+            *request.body_mut() = upload.keep(spec.buffer);
+        }
+        Self {
+            request: Some(request),
+            named,
+            safe,
+            bodiless,
+            repeatable,
+            pinned,
+            generation,
+            written: 0,
+            retried: false,
+            killed_one: false,
+        }
+    }
+
+    pub(super) fn has_body(&self) -> bool {
+        !self.bodiless
+    }
+
+    /// What goes to `backend`. `None` when nothing is left that could.
+    pub(super) fn take(&mut self, backend: &Backend) -> Option<Request<Upload>> {
+        let mut request = self.request.take()?;
+        if !self.named {
+            request.headers_mut().insert(HOST, backend.authority.clone());
+        }
+        if self.repeatable {
+            self.request = copy(&request);
+        }
+        self.written += 1;
+        Some(request)
+    }
+
+    /// It came back: nothing of it went out.
+    pub(super) fn put_back(&mut self, unsent: Request<Upload>) {
+        self.request = Some(unsent);
+        self.written -= 1;
+    }
+
+    pub(super) fn is_written(&self) -> bool {
+        self.written > 0
+    }
+
+    /// Whether it can be sent from its beginning, whatever was sent before.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.repeatable && self.is_at_hand()
+    }
+
+    /// Whether it may go out again over another connection because a reused one ended without a byte.
+    pub(super) fn is_resendable(&self) -> bool {
+        self.safe && self.bodiless && self.request.is_some()
+    }
+
+    pub(super) fn is_at_hand(&self) -> bool {
+        self.request.as_ref().is_some_and(|request| request.body().is_whole())
+    }
+
+    /// Whether the answer of the backend of `exchange` is a failure that is worth a retry, as long as there is one.
+    pub(super) fn rejects(&self, exchange: &Exchange, status: StatusCode) -> bool {
+        let backend = &exchange.backend;
+        !self.retried && retry::is_rejected(status, backend.track, exchange.on_trial(), &backend.terms.retry)
+    }
+
+    /// The service that the request belongs to now.
+    pub(super) fn service<'t>(&self, table: &'t RoutingTable) -> Option<&'t Routed> {
+        let request = self.request.as_ref()?;
+        let host = request.headers().get(HOST).filter(|_| self.named);
+        table.route(host.and_then(|host| host_name(host.to_str().ok()?)).unwrap_or(""), request.uri().path())
+    }
+
+    /// By what a request that kills backends is known again.
+    pub(super) fn deed<'a>(&'a self, backend: &'a Backend) -> Option<(&'a ServiceName, &'a Method, &'a str)> {
+        let request = self.request.as_ref()?;
+        Some((&backend.terms.service, request.method(), request.uri().path()))
+    }
+}
+
+/// The same head, and a body that begins anew. `None` when the body is not kept.
+fn copy(request: &Request<Upload>) -> Option<Request<Upload>> {
+    let mut copy = Request::new(request.body().again()?);
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    Some(copy)
+}

@@ -1,0 +1,211 @@
+//! A request's way to an answer: an attempt at a backend, and one more at another where that is safe.
+//!
+//! [`errand`] is what is delivered, [`attempt`] one try at one backend, [`retry`] the rule for another, [`again`] where
+//! that goes. [`poison`] knows what must not be sent again, [`waiting`] wakes who waits on a backend that left,
+//! [`whole`] reads short answers to their end, [`enter`] minds the limits of a backend, [`trial`] puts a request to the
+//! test.
+
+mod again;
+mod attempt;
+mod enter;
+mod errand;
+mod poison;
+mod replay;
+mod retry;
+mod trial;
+mod waiting;
+mod whole;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+use tokio::sync::Notify;
+
+use super::choice::Pinned;
+use super::exchange::Exchange;
+use super::handler::Client;
+use super::refusal::Refusal;
+use super::worker::Worker;
+use crate::metrics::{RetryCause, RetryRefused};
+use crate::table::{Backend, BudgetSeat, Routed};
+use attempt::Ended;
+use poison::Poison;
+use retry::{Case, Verdict};
+
+pub(super) use attempt::Answer;
+pub(super) use errand::Errand;
+pub(super) use replay::Replay;
+pub(super) use retry::is_pass;
+pub(super) use trial::claim;
+pub(super) use waiting::Waiting;
+
+/// What all workers know together. Touched only by requests that failed or wait for a connection.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    poison: Poison,
+    /// Somebody waits for a connection to a backend that is given no more: idle ones are to give way.
+    pub(super) begging: Notify,
+}
+
+/// Brings `errand` to the backend of `exchange`, or to another, until one has answered. Every attempt that failed is
+/// counted for its backend; the answer is counted by [`Exchange`], which knows when it has ended.
+///
+/// Cancel safe: dropped, it closes the connection that it uses.
+///
+/// # Errors
+/// What the client gets instead of an answer.
+pub(super) async fn deliver(client: &Client, exchange: &mut Exchange, mut errand: Errand) -> Result<Answer, Refusal> {
+    let worker = &client.worker;
+    let mut full = false;
+    loop {
+        if exchange.backend.circuit.is_some() {
+            // Boxed: limits are rare.
+            Box::pin(enter::enter(worker, exchange, &mut errand)).await?;
+        }
+        let ended = attempt::attempt(client, exchange, &mut errand).await;
+        if let Ended::Answered(_) = &ended
+            && worker.shared.poison.is_any()
+        {
+            note_life(worker, exchange, &errand);
+        }
+        let (next, cause) = match ended {
+            Ended::Answered(answer) if !errand.rejects(exchange, answer.response.status()) => return Ok(answer),
+            Ended::Answered(answer) => {
+                let Some(next) = another(worker, exchange, &errand, true) else { return Ok(answer) };
+                exchange.judge(answer.response.status());
+                dismiss(client, exchange, answer);
+                (next, RetryCause::Status)
+            }
+            Ended::Failed(failure) => {
+                exchange.fail(failure);
+                let next = another(worker, exchange, &errand, false).ok_or(Refusal::Backend(failure))?;
+                (next, RetryCause::Failed(failure))
+            }
+            Ended::Ejected => {
+                let next = another(worker, exchange, &errand, false).ok_or(Refusal::NoBackend)?;
+                (next, RetryCause::Ejected)
+            }
+            Ended::Left(other) => {
+                exchange.reroute(other);
+                continue;
+            }
+            Ended::Full => {
+                exchange.backend.metrics.circuit_refused.inc();
+                let other = worker.table.read(|table| {
+                    let service = errand.service(table)?;
+                    again::elsewhere(service, &exchange.backend).filter(|other| other.has_room())
+                });
+                // Once: two backends at their limits must not send a request to and fro.
+                let other = other.filter(|_| !std::mem::replace(&mut full, true)).ok_or(Refusal::Full)?;
+                exchange.reroute(other);
+                continue;
+            }
+            Ended::ByClient(refusal) => return Err(refusal),
+        };
+        exchange.backend.metrics.retried(cause).inc();
+        exchange.retry(next.backend, next.budget);
+        errand.retried = true;
+        client.pace.again();
+    }
+}
+
+/// Where a retry goes, and its right to run.
+struct Next {
+    backend: Arc<Backend>,
+    budget: Option<BudgetSeat>,
+}
+
+/// Another backend for a request that failed at the one of `exchange`, if the rule and the budget allow it. `answered`:
+/// by what it answered.
+fn another(worker: &Worker, exchange: &Exchange, errand: &Errand, answered: bool) -> Option<Next> {
+    if !errand.is_at_hand() {
+        return None;
+    }
+    let backend = &exchange.backend;
+    let case = Case {
+        track: backend.track,
+        retried: errand.retried,
+        written: errand.is_written(),
+        repeatable: errand.is_repeatable(),
+        answered,
+        pinned: errand.pinned == Pinned::Backend,
+        poison: errand.is_written() && is_poison(worker, exchange, errand),
+    };
+    let budget = match retry::verdict(case) {
+        Verdict::No => return None,
+        Verdict::Poison => {
+            backend.metrics.retry_refused(RetryRefused::Poison).inc();
+            return None;
+        }
+        Verdict::Yes { budget } => budget,
+    };
+    worker.table.read(|table| {
+        let service = errand.service(table)?;
+        let other = again::elsewhere(service, backend)?;
+        if !budget {
+            return Some(Next { backend: other, budget: None });
+        }
+        let seat = seat(service, backend);
+        if seat.is_none() {
+            backend.metrics.retry_refused(RetryRefused::Budget).inc();
+        }
+        seat.map(|seat| Next { backend: other, budget: Some(seat) })
+    })
+}
+
+fn seat(service: &Routed, backend: &Backend) -> Option<BudgetSeat> {
+    let in_flight = |member: &Arc<Backend>| u64::try_from(member.metrics.in_flight.get()).unwrap_or(0);
+    let active = service.stable.members().iter().map(in_flight).sum();
+    let terms = &backend.terms;
+    terms.budget.take(active, terms.retry.budget_percent, terms.retry.budget_min)
+}
+
+/// Whether a request that waits on a canary is better off elsewhere: the canary was taken out, and there is another.
+fn has_to_move(worker: &Worker, exchange: &Exchange, errand: &Errand) -> bool {
+    worker.table.read(|table| {
+        let Some(service) = errand.service(table) else { return false };
+        again::is_ejected(service, exchange)
+            && errand.is_repeatable()
+            && again::elsewhere(service, &exchange.backend).is_some()
+    })
+}
+
+fn is_poison(worker: &Worker, exchange: &Exchange, errand: &Errand) -> bool {
+    let known = |(service, method, path)| worker.shared.poison.knows(service, method, path, Instant::now());
+    errand.deed(&exchange.backend).is_some_and(known)
+}
+
+/// A backend ended the connection under the request, without a byte of an answer. The second one is one too many.
+fn note_death(worker: &Worker, exchange: &Exchange, errand: &mut Errand) {
+    if errand.killed_one
+        && let Some((service, method, path)) = errand.deed(&exchange.backend)
+    {
+        tracing::debug!(%service, %method, path, "two backends died under this request: it is not sent again");
+        worker.shared.poison.remember(service, method, path, Instant::now());
+    }
+    errand.killed_one = true;
+}
+
+/// A backend answered the request, and so it kills nobody.
+fn note_life(worker: &Worker, exchange: &Exchange, errand: &Errand) {
+    if let Some((service, method, path)) = errand.deed(&exchange.backend) {
+        worker.shared.poison.forget(service, method, path, Instant::now());
+    }
+}
+
+/// Drops an answer that no client will see. Its connection is kept if all of the answer is here.
+fn dismiss(client: &Client, exchange: &Exchange, answer: Answer) {
+    let Answer { mut response, mut connection, .. } = answer;
+    if client.pace.uploading() || response.version() == http::Version::HTTP_10 {
+        return;
+    }
+    let idle = exchange.backend.timeout.idle;
+    let body = response.body_mut();
+    let ended = http_body::Body::is_end_stream(body)
+        || (whole::is_short(body)
+            && whole::read(&mut connection, body, &client.pace, idle).now_or_never().flatten().is_some());
+    if ended {
+        client.worker.pool.put(&exchange.backend, connection, Instant::now());
+    }
+}
