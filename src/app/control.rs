@@ -4,52 +4,36 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::bus::{self, Commands, Watched};
-use crate::control::{Announcements, Controller, Inputs};
-use crate::metrics::{BusMetrics, Heartbeat};
-use crate::model::{AlertReading, MarkReading, RedisSettings, ServiceSpec};
+use super::heartbeat::Heartbeat;
+use crate::bus::{self, Company, Watched, Wiring};
+use crate::control::{Controller, Inputs};
+use crate::model::{RedisSettings, ServiceSpec};
 
 /// Between two signs of life of the control thread.
 const BEAT: Duration = Duration::from_millis(250);
 
-/// What the alert bus is started with.
+/// The alert bus, and what it is started with.
 pub(super) struct Bus {
-    /// `None`: alerts live in memory.
+    /// `None`: alerts and marks live in memory.
     pub(super) redis: Option<RedisSettings>,
-    pub(super) watched: Vec<Watched>,
-    pub(super) commands: Commands,
-    pub(super) readings: mpsc::Sender<AlertReading>,
-    pub(super) marks: mpsc::Sender<MarkReading>,
-    pub(super) announcements: watch::Receiver<Announcements>,
-    /// This balancer's, among others on the same Redis.
-    pub(super) name: String,
-    pub(super) metrics: BusMetrics,
+    pub(super) wiring: Wiring,
+    pub(super) company: Company,
 }
 
 impl Bus {
-    async fn run(self, shutdown: CancellationToken) {
-        let Self {
-            redis,
-            watched,
-            commands,
-            readings,
-            marks: _marks,
-            announcements: _announcements,
-            name: _name,
-            metrics,
-        } = self;
+    async fn run(self) {
+        let Self { redis, wiring, company } = self;
         match redis {
-            Some(redis) => bus::redis(redis, watched, commands, readings, metrics, shutdown).await,
-            None => bus::memory(watched, commands, readings, metrics, shutdown).await,
+            Some(redis) => bus::redis(redis, wiring, company).await,
+            None => bus::memory(wiring).await,
         }
     }
 }
 
-/// Runs both, and a heartbeat, until `shutdown` on a thread and a runtime of their own, so that a busy machine delays an alert as little
-/// as possible.
+/// Runs both, and a heartbeat, until they are shut down, on a thread and a runtime of their own, so that a busy machine
+/// delays an alert as little as possible.
 ///
 /// # Errors
 /// The thread or its runtime could not be made.
@@ -63,7 +47,7 @@ pub(super) fn start(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("the control runtime could not be made")?;
     let alive = shutdown.clone().run_until_cancelled_owned(beat(heartbeat));
-    let all = async move { tokio::join!(alive, bus.run(shutdown.clone()), controller.run(inputs, shutdown)) };
+    let all = async move { tokio::join!(alive, bus.run(), controller.run(inputs, shutdown)) };
     let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
         runtime.block_on(all);
         runtime.shutdown_background();

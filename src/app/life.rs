@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio::sync::{mpsc, oneshot};
 
 use super::handover::{Predecessor, Program, Successor};
-use super::{App, Sockets, limits, reload, systemd};
+use super::{App, Keepsake, Sockets, limits, reload, systemd};
 use crate::control::admin::{Reloaded, Reloads};
 use crate::model::Settings;
 use crate::shutdown::{Order, Orders, Signals};
@@ -57,14 +57,14 @@ pub async fn live(path: &Path, settings: Settings) -> anyhow::Result<()> {
 
 /// Takes over from a predecessor when there is one. It serves until this process is ready to.
 async fn begin(settings: Settings, reload: Reloads) -> anyhow::Result<App> {
-    let Some((predecessor, inherited, _keepsake)) = Predecessor::of_this_process()? else {
+    let Some((predecessor, inherited, keepsake)) = Predecessor::of_this_process()? else {
         let sockets = Sockets::bind(&settings, systemd::sockets())?;
-        let mut app = App::start(settings, sockets).await?;
+        let mut app = App::start(settings, sockets, Keepsake::default()).await?;
         app.open(Some(reload))?;
         return Ok(app);
     };
     let sockets = Sockets::bind(&settings, inherited)?;
-    let mut app = App::start(settings, sockets).await?;
+    let mut app = App::start(settings, sockets, Keepsake::from_bytes(&keepsake)).await?;
     app.ready().await;
     app.open(Some(reload))?;
     predecessor.relieve();
@@ -120,8 +120,10 @@ impl Desk<'_> {
                     }
                     Order::HandOver if handing.is_some() => tracing::warn!("a successor is being started already"),
                     Order::HandOver => {
-                        let start = Successor::start(self.program.clone(), app.doors(), Vec::new());
-                        handing = Some(Box::pin(start));
+                        let ((doors, keepsake), program) = (app.estate(), self.program.clone());
+                        handing = Some(Box::pin(async move {
+                            Successor::start(program, doors, keepsake.await.to_bytes()).await
+                        }));
                     }
                 },
             }

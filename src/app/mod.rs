@@ -15,6 +15,8 @@ mod control;
 mod crew;
 mod door;
 mod handover;
+mod heartbeat;
+mod keepsake;
 mod life;
 mod limits;
 mod reload;
@@ -45,9 +47,11 @@ use crate::table::{self, Keys};
 
 pub use bind::Sockets;
 pub use door::Inherited;
+pub use keepsake::Keepsake;
 pub use life::live;
 
 use door::Door;
+use heartbeat::Heartbeat;
 use scouts::Scouts;
 
 /// Reports and readings that may wait for the controller.
@@ -70,6 +74,7 @@ pub struct App {
     settings: Settings,
     metrics: Metrics,
     scouts: Scouts,
+    heartbeat: Heartbeat,
     /// Every listening socket once more, to be handed on.
     doors: Arc<[Door]>,
     entrance: Option<Entrance>,
@@ -96,12 +101,13 @@ struct Entrance {
 }
 
 impl App {
-    /// Starts everything but the acceptance of connections, which wait on `sockets` until [`App::open`]. Must be called
+    /// Starts everything but the acceptance of connections, which wait on `sockets` until [`App::open`], with what a
+    /// process before this one knew. Must be called
     /// inside a tokio runtime, which runs the probes and the admin listener from then on.
     ///
     /// # Errors
     /// A thread could not be made. Nothing is left running that serves clients.
-    pub async fn start(settings: Settings, sockets: Sockets) -> anyhow::Result<Self> {
+    pub async fn start(settings: Settings, sockets: Sockets, keepsake: Keepsake) -> anyhow::Result<Self> {
         let (stopping, ended, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         let metrics = Metrics::new();
         let (writer, reader) = table::table();
@@ -118,17 +124,19 @@ impl App {
 
         let (bus, commands) = bus::channel();
         let inputs = Inputs { alerts, probes, addresses: resolved, marks };
-        let alert_bus = control::Bus {
-            redis: settings.redis.clone(),
+        let wiring = bus::Wiring {
             watched: control::watched(&settings.services),
             commands,
             readings: alert_sender,
             marks: mark_sender,
-            announcements,
-            name: settings.balancer.name.clone(),
             metrics: metrics.bus.clone(),
+            kept: keepsake.bus,
+            shutdown: ended.clone(),
         };
-        let control = control::start(alert_bus, controller, inputs, metrics.life.heartbeat.clone(), ended.clone())?;
+        let company = bus::Company { name: settings.balancer.name.clone(), announcements, affinity: None };
+        let alert_bus = control::Bus { redis: settings.redis.clone(), wiring, company };
+        let heartbeat = Heartbeat::default();
+        let control = control::start(alert_bus, controller, inputs, heartbeat.clone(), ended.clone())?;
         scouts.go(&settings.services);
 
         let (access, guard) = AccessWriter::new(settings.log.access).unzip();
@@ -156,6 +164,7 @@ impl App {
             settings,
             metrics,
             scouts,
+            heartbeat,
             doors: sockets.doors.into(),
             entrance: Some(Entrance {
                 http: sockets.http,
@@ -193,7 +202,7 @@ impl App {
         }
         self.tasks.spawn(serve(admin::serve(admin, operators.router(), self.unattended.clone())));
         self.tasks.spawn({
-            let alive = systemd::watchdog(self.metrics.life.heartbeat.clone());
+            let alive = systemd::watchdog(self.heartbeat.clone());
             let ended = self.ended.clone();
             async move {
                 ended.run_until_cancelled(alive).await;
@@ -249,9 +258,9 @@ impl App {
         &self.settings
     }
 
-    /// The listening sockets, for a successor.
-    fn doors(&self) -> Arc<[Door]> {
-        self.doors.clone()
+    /// What a successor gets: the listening sockets, and what is known.
+    fn estate(&self) -> (Arc<[Door]>, impl Future<Output = Keepsake> + use<>) {
+        (self.doors.clone(), Keepsake::of(self.bus.clone()))
     }
 
     async fn end(self) {

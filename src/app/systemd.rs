@@ -11,7 +11,7 @@ use listenfd::ListenFd;
 use sd_notify::NotifyState;
 
 use super::door::{Door, Inherited, Label, Origin, Purpose};
-use crate::metrics::Heartbeat;
+use super::heartbeat::Heartbeat;
 
 /// Before the name of a socket in the store, to tell it from one of a socket unit.
 const STORED: &str = "stored-";

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -20,11 +20,12 @@ const POLL: Duration = Duration::from_millis(500);
 /// Sends what stands in `keys` after the first read and after each change, until `shutdown`.
 pub(super) async fn watch(
     connector: Connector,
-    keys: Vec<CompatKey>,
+    keys: watch::Receiver<Vec<CompatKey>>,
     readings: mpsc::Sender<CompatReading>,
     shutdown: CancellationToken,
 ) {
-    let mut watch = CompatWatch { connector, keys, readings, old: OldAlerts::default(), told: None };
+    let (old, told) = (OldAlerts::default(), None);
+    let mut watch = CompatWatch { connector, keys, readings, old, told };
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = watch.run() => {}
@@ -33,25 +34,35 @@ pub(super) async fn watch(
 
 struct CompatWatch {
     connector: Connector,
-    keys: Vec<CompatKey>,
+    keys: watch::Receiver<Vec<CompatKey>>,
     readings: mpsc::Sender<CompatReading>,
     old: OldAlerts,
-    told: Option<BTreeMap<CompatKey, Alert>>,
+    /// What was last sent: which keys, and what stood in them.
+    told: Option<(Vec<CompatKey>, BTreeMap<CompatKey, Alert>)>,
 }
 
 impl CompatWatch {
     async fn run(&mut self) {
         let mut backoff = Backoff::new();
         loop {
-            let Err(lost) = self.session(&mut backoff).await;
+            let keys = self.keys.borrow_and_update().clone();
+            if keys.is_empty() {
+                // Whoever shows the keys has gone: so will this.
+                if self.keys.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            self.old.keep_only(&keys);
+            let Err(lost) = self.session(&keys, &mut backoff).await;
             tracing::debug!(place = self.connector.place(), error = %lost, "old alert keys are not watched");
             tokio::time::sleep(backoff.next(fastrand::f64())).await;
         }
     }
 
     /// One connection, until it is lost.
-    async fn session(&mut self, backoff: &mut Backoff) -> Result<Infallible, Lost> {
-        let names: BTreeSet<Vec<u8>> = self.keys.iter().map(|key| key.key().as_bytes().to_vec()).collect();
+    async fn session(&mut self, keys: &[CompatKey], backoff: &mut Backoff) -> Result<Infallible, Lost> {
+        let names: BTreeSet<Vec<u8>> = keys.iter().map(|key| key.key().as_bytes().to_vec()).collect();
         let mut link = self.connector.connect(move |key| names.contains(key)).await?;
         let store = Store::new(link.connection, "");
         if self.connector.checks_role() {
@@ -61,38 +72,50 @@ impl CompatWatch {
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         poll.tick().await;
-        self.read(&store, false, Instant::now(), &mut poll).await?;
+        self.read(&store, keys, false, Instant::now(), &mut poll).await?;
         backoff.reset();
         loop {
             tokio::select! {
                 push = link.pushes.next() => match push {
-                    Push::Changed(_, seen) | Push::Everything(seen) => self.read(&store, false, seen, &mut poll).await?,
+                    Push::Changed(_, seen) | Push::Everything(seen) => self.read(&store, keys, false, seen, &mut poll).await?,
                     Push::Closed => return Err(Lost::Closed),
                 },
                 _ = poll.tick() => {
                     if self.connector.checks_role() {
                         store.clone().check_role().await?;
                     }
-                    self.read(&store, true, Instant::now(), &mut poll).await?;
+                    self.read(&store, keys, true, Instant::now(), &mut poll).await?;
                 }
                 Ok(()) = link.switched.changed() => return Err(Lost::Moved),
+                Ok(()) = self.keys.changed() => {
+                    self.keys.mark_changed();
+                    return Err(Lost::Rewatched);
+                }
             }
         }
     }
 
     /// Reads all keys, which also asks to be told of their next change.
-    async fn read(&mut self, store: &Store, polled: bool, seen: Instant, poll: &mut Interval) -> Result<(), Lost> {
-        let found = store.clone().read_old(self.keys.clone()).await?;
-        for (key, found) in self.keys.iter().zip(found) {
+    async fn read(
+        &mut self,
+        store: &Store,
+        keys: &[CompatKey],
+        polled: bool,
+        seen: Instant,
+        poll: &mut Interval,
+    ) -> Result<(), Lost> {
+        let found = store.clone().read_old(keys.to_vec()).await?;
+        for (key, found) in keys.iter().zip(found) {
             if self.old.take(key, found, polled) {
                 // The gap that an old system leaves gets a whole interval to close.
                 poll.reset();
             }
         }
-        if self.told.as_ref() != Some(&self.old.standing) {
-            self.told = Some(self.old.standing.clone());
-            let reading = CompatReading { standing: self.old.standing.clone(), seen };
-            self.readings.send(reading).await.map_err(|_| Lost::Closed)?;
+        let now = (keys.to_vec(), self.old.standing.clone());
+        if self.told.as_ref() != Some(&now) {
+            self.told = Some(now.clone());
+            let (keys, standing) = now;
+            self.readings.send(CompatReading { keys, standing, seen }).await.map_err(|_| Lost::Closed)?;
         }
         Ok(())
     }
@@ -109,6 +132,12 @@ struct OldAlerts {
 }
 
 impl OldAlerts {
+    /// Forgets every other key.
+    fn keep_only(&mut self, keys: &[CompatKey]) {
+        self.standing.retain(|key, _| keys.contains(key));
+        self.doubted.retain(|key| keys.contains(key));
+    }
+
     /// Takes in what a key holds. `true`: the key just went and its alert is held until the next poll.
     fn take(&mut self, key: &CompatKey, found: FoundOld, polled: bool) -> bool {
         let gap = matches!((key, &found), (CompatKey::List(_), FoundOld::Absent)) && self.standing.contains_key(key);

@@ -1,39 +1,40 @@
-//! The embedded store: alerts of the admin API, kept in this process.
+//! The embedded store: what the admin API says, kept in this process.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, watch};
 
-use super::alerts::{Alerts, Watched};
-use super::command::Commands;
-use super::desk::Desk;
-use crate::metrics::BusMetrics;
-use crate::model::AlertReading;
+use super::board::Board;
+use super::desk::{Desk, Ends, Granter, forget_old_keys};
+use super::wiring::Wiring;
 
 /// How often the exported age is set to zero: this store is never away.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// Serves commands until `shutdown`. Old keys do not exist here. `readings` gets one reading per service at once and
-/// one at each change after.
-pub async fn memory(
-    mut watched: Vec<Watched>,
-    commands: Commands,
-    readings: mpsc::Sender<AlertReading>,
-    metrics: BusMetrics,
-    shutdown: CancellationToken,
-) {
-    watched.iter_mut().for_each(|watched| watched.keys.compat.clear());
-    let (_no_compat, compat) = mpsc::channel(1);
-    let mut desk = Desk::new(Alerts::new(watched), commands, readings, compat, shutdown);
-    desk.alerts.store_was_read(Instant::now());
+/// Serves commands until the shutdown. Old keys do not exist here, and no other balancers.
+pub async fn memory(wiring: Wiring) {
+    let Wiring { mut watched, commands, readings, marks, metrics, kept, shutdown } = wiring;
+    forget_old_keys(&mut watched);
+    let mut board = Board::new(watched, String::new(), false);
+    if let Some(kept) = kept {
+        board.restore(kept, true, Instant::now(), SystemTime::now());
+    }
+    board.store_was_read(board.generation(), Instant::now());
+    let (_, compat) = mpsc::channel(1);
+    let (_, announcements) = watch::channel(BTreeMap::new());
+    let keys = watch::Sender::new(board.keys());
+    let old_keys = watch::Sender::default();
+    let ends = Ends { commands, readings, marks, compat, announcements, keys, old_keys, shutdown };
+    let mut desk = Desk::new(board, Granter::Here, ends);
     loop {
         metrics.read();
-        if desk.until_unsent(tokio::time::sleep(REFRESH)).await.is_err() {
+        desk.take_unread();
+        if desk.until_due(tokio::time::sleep(REFRESH)).await.is_err() {
             return;
         }
-        for write in desk.alerts.unsent() {
-            desk.alerts.settle(&write, Instant::now());
+        for write in desk.board.unsent() {
+            desk.board.settle(&write, Instant::now());
         }
     }
 }

@@ -1,30 +1,47 @@
-//! The alert bus: which alerts stand, heard the moment somebody raises or clears one.
+//! The alert bus: which alerts and marks stand, heard the moment somebody says or takes back one.
 //!
-//! - `command`: how the rest of the process raises and clears alerts here.
-//! - `parse`: what the value of a key means. `alerts`: what stands, pure. `desk`: its only owner.
+//! - `command`: how the rest of the process speaks here. `wiring`: what a bus is connected to.
+//! - `key`, `parse`, `held`: what a key is for and what its value means. `board`: what stands, pure. `desk`: its only
+//!   owner.
 //! - [`mod@memory`]: the embedded store.
 //! - `watch`: the store in Redis, with `connect`, `store`, `sentinel`, `backoff`, and `compat` for old keys. Nothing
-//!   outside these knows the redis crate.
+//!   outside these knows the redis crate. `supervise`: what runs beside it is restarted when it panics.
 //!
-//! What Redis has to allow: `HELLO`, `CLIENT TRACKING`, `GETRANGE`, `PTTL`, `SCAN`, `SET` and `DEL`; `LRANGE` for old
-//! lists; `ROLE` where sentinels name the primary.
+//! | key under the prefix | holds |
+//! | --- | --- |
+//! | `service.alert.key`, `<key>:<owner>` | an alert |
+//! | `drain:<service>:<backend>` | `DrainMark`, or any text as its reason |
+//! | `weight:<service>` | `WeightMark`, or `2:1` |
+//! | `eject:<service>` | `EjectMark`, or any text as its reason |
+//! | `eject:<service>:<balancer>` | `PeerMark`; lives 5 s, renewed |
+//! | `lease:<service>` | `LeaseMark`; lives as long as the lease |
+//! | `affinity:key` | 64 hexadecimal digits |
+//!
+//! What Redis has to allow: `HELLO`, `CLIENT TRACKING`, `GETRANGE`, `PTTL`, `SCAN`, `SET` and `DEL`; `EVAL` to renew and
+//! release leases, so that nobody gets between the look and the change; `LRANGE` for old lists; `ROLE` where sentinels
+//! name the primary.
 
-mod alerts;
 mod backoff;
+mod board;
 mod command;
 mod compat;
 mod connect;
 mod desk;
+mod held;
+mod key;
 mod memory;
 mod parse;
 mod sentinel;
 mod store;
+mod supervise;
 mod watch;
+mod wiring;
 
-pub use alerts::Watched;
-pub use command::{BusError, BusHandle, Commands, Mark, MarkName, channel};
+pub use board::Kept;
+pub use command::{BusError, BusHandle, Commands, Mark, MarkName, Watched, channel};
 pub use memory::memory;
 pub use watch::redis;
+pub use wiring::{Company, Wiring};
 
 #[cfg(test)]
 mod tests;

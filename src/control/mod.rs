@@ -2,6 +2,7 @@
 //!
 //! - [`gate`] (pure): whether a canary gets traffic.
 //! - [`fleet`] (pure): the state of every service; an event in, what changed out.
+//! - [`moment`]: the time and the chance that these two are told.
 //! - [`build`]: from that state to a routing table.
 //! - [`controller`]: the only task that changes the state and publishes tables.
 //! - [`status`]: what the controller tells the operators.
@@ -12,6 +13,7 @@ mod build;
 mod controller;
 mod fleet;
 mod gate;
+mod moment;
 #[cfg(test)]
 mod specimen;
 mod status;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::fleet::{Change, Fleet};
+use super::moment::Moment;
 use crate::model::{
     Affinity, Alert, AlertKeys, AlertReading, BackendId, BackendSpec, BackendWeight, Balance, CircuitLimits,
     CookieSpec, Endpoint, GateSpec, Health, OutlierSpec, Owners, PathPrefix, PoolLimits, ProbeReport, ProbeSpec,
@@ -73,29 +74,75 @@ pub(super) fn endpoint(host: &str) -> Endpoint {
     Endpoint { host: host.into(), port: 80 }
 }
 
+/// A moment in the middle of all chances.
+pub(super) fn moment() -> Moment {
+    Moment { at: Instant::now(), wall: SystemTime::now(), chance: 0.5 }
+}
+
+/// The same, later on both clocks.
+pub(super) fn later(now: Moment, by: Duration) -> Moment {
+    Moment { at: now.at + by, wall: now.wall + by, ..now }
+}
+
+pub(super) fn fleet(spec: ServiceSpec, now: Moment) -> Fleet {
+    Fleet::new(&[spec], &Arc::default(), now)
+}
+
 /// A fleet of one service whose alert was read and whose backends have all passed a probe.
 pub(super) fn healthy(stable: (u16, &[&str]), canary: (u16, &[&str])) -> Fleet {
-    let mut fleet = Fleet::new(&[service(stable, canary)], SystemTime::UNIX_EPOCH);
-    alert(&mut fleet, false);
-    let tracks = [(Track::Stable, stable.1), (Track::Canary, canary.1)];
-    for (track, name) in tracks.iter().flat_map(|(track, names)| names.iter().map(move |name| (*track, name))) {
-        probe(&mut fleet, track, name, true);
+    healthy_by(service(stable, canary), moment())
+}
+
+/// The same of any specimen.
+pub(super) fn healthy_by(spec: ServiceSpec, now: Moment) -> Fleet {
+    let mut fleet = fleet(spec, now);
+    alert_at(&mut fleet, false, now);
+    let targets: Vec<_> = fleet.services[0].members.iter().map(|member| member.target.clone()).collect();
+    for target in targets {
+        probe_at(&mut fleet, target.track, target.backend.as_str(), true, now);
     }
     fleet
 }
 
 /// A probe of a backend that passes or fails, and its health with it.
 pub(super) fn probe(fleet: &mut Fleet, track: Track, backend: &str, passed: bool) -> Option<Change> {
-    let target = ProbeTarget { service: ServiceName::new("web").unwrap(), track, backend: BackendId::new(backend) };
+    probe_at(fleet, track, backend, passed, moment())
+}
+
+pub(super) fn probe_at(fleet: &mut Fleet, track: Track, backend: &str, passed: bool, now: Moment) -> Option<Change> {
     let failure = (!passed).then(|| Arc::from("refused"));
     let health = if passed { Health::Up } else { Health::Down };
-    fleet.probed(&ProbeReport { target, failure, health, seen: Instant::now() }, SystemTime::now())
+    fleet.probed(&ProbeReport { target: target(track, backend), failure, health, seen: now.at }, now)
+}
+
+pub(super) fn target(track: Track, backend: &str) -> ProbeTarget {
+    ProbeTarget { service: ServiceName::new("web").unwrap(), track, backend: BackendId::new(backend) }
 }
 
 /// A reading in which an alert of one owner stands, or none.
 pub(super) fn alert(fleet: &mut Fleet, stands: bool) -> Option<Change> {
+    alert_at(fleet, stands, moment())
+}
+
+pub(super) fn alert_at(fleet: &mut Fleet, stands: bool, now: Moment) -> Option<Change> {
     let owners =
         if stands { Owners::from([("api".into(), Alert { reason: "slow".into(), by: None })]) } else { Owners::new() };
     let service = ServiceName::new("web").unwrap();
-    fleet.alerted(&AlertReading { service, owners, seen: Instant::now() }, SystemTime::now())
+    fleet.alerted(&AlertReading { service, owners, seen: now.at }, now)
+}
+
+/// The service's canary passes the trial that it waits for.
+pub(super) fn pass_trial(fleet: &mut Fleet) {
+    end_trial(fleet, true, moment());
+}
+
+pub(super) fn end_trial(fleet: &mut Fleet, passed: bool, now: Moment) -> Vec<Change> {
+    let trial = fleet.services[0].trial.as_ref().expect("a trial stands").trial.clone();
+    let seat = trial.claim().expect("nobody has taken it");
+    if passed {
+        seat.passed()
+    } else {
+        seat.failed()
+    }
+    fleet.look(now)
 }

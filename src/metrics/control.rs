@@ -1,8 +1,8 @@
 //! What the control plane decides and how fast.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use super::{counter_vec, gauge, gauge_vec, histogram_opts, names, register};
 use crate::model::{ProbeTarget, Reason, ServiceName};
@@ -16,6 +16,11 @@ pub struct ControlMetrics {
     ejections: IntCounterVec,
     eject_seconds: Histogram,
     table_generation: IntGauge,
+    canary_share: GaugeVec,
+    degraded: IntGaugeVec,
+    backend_ejected: IntGaugeVec,
+    backend_ejections: IntCounterVec,
+    heartbeat: GaugeVec,
 }
 
 impl ControlMetrics {
@@ -51,6 +56,36 @@ impl ControlMetrics {
             ),
             eject_seconds,
             table_generation: gauge(registry, names::TABLE_GENERATION, "Number of the routing table in force."),
+            canary_share: fractions(
+                registry,
+                names::CANARY_SHARE,
+                "The canary's part of new requests that are drawn by turns, 0 to 1.",
+                "service",
+            ),
+            degraded: gauge_vec(
+                registry,
+                names::SERVICE_DEGRADED,
+                "1 while every member of the service fails.",
+                &["service"],
+            ),
+            backend_ejected: gauge_vec(
+                registry,
+                names::BACKEND_EJECTED,
+                "1 while live traffic keeps this one backend out.",
+                backend,
+            ),
+            backend_ejections: counter_vec(
+                registry,
+                names::BACKEND_EJECTIONS,
+                "Times live traffic took this one backend out.",
+                backend,
+            ),
+            heartbeat: fractions(
+                registry,
+                names::HEARTBEAT,
+                "When the task was last seen alive, in Unix seconds.",
+                "task",
+            ),
         }
     }
 
@@ -72,6 +107,34 @@ impl ControlMetrics {
     pub fn backend_up(&self, target: &ProbeTarget) -> IntGauge {
         let labels = [target.service.as_str(), target.track.as_str(), target.backend.as_str()];
         self.backend_up.with_label_values(&labels)
+    }
+
+    /// Handle for whether live traffic keeps a backend out.
+    pub fn backend_ejected(&self, target: &ProbeTarget) -> IntGauge {
+        let labels = [target.service.as_str(), target.track.as_str(), target.backend.as_str()];
+        self.backend_ejected.with_label_values(&labels)
+    }
+
+    /// Handle for how often live traffic took a backend out.
+    pub fn backend_ejections(&self, target: &ProbeTarget) -> IntCounter {
+        let labels = [target.service.as_str(), target.track.as_str(), target.backend.as_str()];
+        self.backend_ejections.with_label_values(&labels)
+    }
+
+    /// Handle for whether every member of a service fails.
+    pub fn degraded(&self, service: &ServiceName) -> IntGauge {
+        self.degraded.with_label_values(&[service.as_str()])
+    }
+
+    /// Handle for the canary's part of new requests.
+    pub fn canary_share(&self, service: &ServiceName) -> Gauge {
+        self.canary_share.with_label_values(&[service.as_str()])
+    }
+
+    /// A task of the control plane is alive.
+    pub fn beat(&self, task: &'static str) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.heartbeat.with_label_values(&[task]).set(now.as_secs_f64());
     }
 
     /// Handles for the gate of one service.
@@ -119,4 +182,10 @@ impl GateMetrics {
         }
         self.eject_seconds.observe(took.as_secs_f64());
     }
+}
+
+fn fractions(registry: &Registry, name: &str, help: &str, label: &str) -> GaugeVec {
+    let family = GaugeVec::new(Opts::new(name, help), &[label]).expect("metric names are valid");
+    register(registry, family.clone());
+    family
 }

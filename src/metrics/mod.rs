@@ -16,7 +16,7 @@ use prometheus::{Encoder, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Regis
 pub use bus::BusMetrics;
 pub use control::{ControlMetrics, GateMetrics, ProbeMetrics};
 pub use data::{BackendMetrics, Class, DataMetrics, Failure, RetryCause, RetryRefused};
-pub use life::{Heartbeat, LifeMetrics};
+pub use life::LifeMetrics;
 pub use open::Open;
 pub use prometheus::IntGauge;
 
@@ -54,7 +54,6 @@ impl Metrics {
     /// The text exposition format, version 0.0.4.
     pub fn render(&self) -> String {
         self.bus.refresh_age();
-        self.life.refresh_age();
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             tracing::error!(%error, "metrics could not be rendered");

@@ -49,6 +49,11 @@ impl Trial {
         self.passed_over.load(Ordering::Relaxed)
     }
 
+    /// Whether a request is the trial, or was.
+    pub fn is_taken(&self) -> bool {
+        self.state.load(Acquire) != OPEN
+    }
+
     pub fn state(&self) -> TrialState {
         match self.state.load(Acquire) {
             PASSED => TrialState::Passed,

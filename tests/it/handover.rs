@@ -48,6 +48,25 @@ fn an_ejected_canary_gets_nothing_over_an_upgrade() {
 }
 
 #[test]
+fn an_alert_in_memory_stands_over_an_upgrade() {
+    let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
+    let coalmine = Config::of(&[&stable], &[&canary]).start_admitted();
+    let lineage = Lineage::of(&coalmine);
+    coalmine.raise("web");
+    coalmine.wait_ejected("web", "alert");
+    let before = canary.count();
+    let steady = Steady::start(coalmine.http, 2);
+    lineage.upgrade();
+    let begun = steady.begun();
+    eventually("requests go on", || steady.begun() > begun + 50);
+    steady.stop();
+    assert_eq!(canary.count(), before);
+    coalmine.wait_ejected("web", "alert");
+    coalmine.clear("web");
+    coalmine.wait_admitted("web");
+}
+
+#[test]
 fn a_running_request_is_finished_by_the_old_process() {
     let backend = Backend::start("a");
     let latch = Latch::shut();

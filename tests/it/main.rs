@@ -11,6 +11,7 @@ mod alert;
 mod check;
 mod demo;
 mod docs;
+mod eject;
 mod failure;
 mod framing;
 mod handover;

@@ -18,7 +18,7 @@ use self::backend::Backend;
 use self::screen::Screen;
 use self::traffic::Traffic;
 use super::serve;
-use crate::app::{App, Inherited, Sockets};
+use crate::app::{App, Inherited, Keepsake, Sockets};
 use crate::control::{FleetStatus, State};
 use crate::shutdown::Signals;
 use crate::{config, telemetry};
@@ -56,7 +56,7 @@ async fn show(arguments: &Arguments) -> anyhow::Result<()> {
     let settings = config::parse(&configuration(arguments, &stable, &canary))?;
     telemetry::init(&settings.log);
     let sockets = Sockets::bind(&settings, Inherited::default())?;
-    let mut app = App::start(settings, sockets).await?;
+    let mut app = App::start(settings, sockets, Keepsake::default()).await?;
     app.open(None)?;
     let address = *app.http.first().context("the demo listens nowhere")?;
     let traffic = Traffic::start(address)?;

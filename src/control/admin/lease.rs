@@ -151,9 +151,10 @@ fn floor(service: &ServiceStatus, backend: &BackendId) -> Floor {
     Floor { up: u32::try_from(up).unwrap_or(u32::MAX), needed: service.min_up }
 }
 
-/// It is known to be up: a backend that was never probed holds nobody's place.
+/// It is known to be up and gets requests: a backend that was never probed, or that live traffic or a lease still keeps
+/// out, holds nobody's place.
 fn is_up(backend: &BackendStatus) -> bool {
-    backend.state == Health::Up && !backend.draining
+    backend.state == Health::Up && backend.routed && !backend.draining
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub(super) fn specimen(stable: (u16, &[&str]), canary: (u16, &[&str])) -> Servic
     use crate::control::specimen;
     use crate::metrics::Metrics;
 
-    let fleet = FleetStatus::new(&specimen::healthy(stable, canary), 1, &Metrics::new().data);
+    let fleet = FleetStatus::new(&specimen::healthy(stable, canary), 1, &Metrics::new().data, specimen::moment());
     fleet.service("web").unwrap().clone()
 }
 

@@ -11,17 +11,20 @@ use http::HeaderValue;
 use self::choice::choice;
 use super::fleet::{Fleet, Member, ServiceState};
 use crate::metrics::DataMetrics;
-use crate::model::{Endpoint, ProbeTarget, Track};
+use crate::model::{CircuitLimits, Endpoint, ProbeTarget, ServiceName, Track};
 use crate::table::{
-    Alarm, Backend, Budget, Keys, Lane, Outcomes, Positions, Routed, Router, RoutingTable, Schedule, Split, Terms,
+    Alarm, Backend, Budget, Choice, Circuit, Keys, Lane, Positions, Routed, Router, RoutingTable, Schedule, Split,
+    Terms, Trying,
 };
 
 /// Builds one table after another, and keeps what they share: backends, positions, and services that did not change.
 pub(super) struct Builder {
     backends: BTreeMap<ProbeTarget, Arc<Backend>>,
+    terms: BTreeMap<ServiceName, Arc<Terms>>,
+    /// Where each service is in the table, which is where the router says.
+    places: BTreeMap<ServiceName, usize>,
     next_key: u64,
     metrics: DataMetrics,
-    alarm: Arc<Alarm>,
     /// The same for as long as the process lives, so that a visitor's cookie outlives a change of its service.
     keys: Option<Arc<Keys>>,
     table: RoutingTable,
@@ -33,7 +36,7 @@ impl Builder {
     pub(super) fn new(
         fleet: &Fleet,
         metrics: DataMetrics,
-        alarm: Arc<Alarm>,
+        alarm: &Arc<Alarm>,
         keys: Option<Arc<Keys>>,
         addresses: impl Fn(&Endpoint) -> Arc<[SocketAddr]>,
     ) -> Self {
@@ -43,19 +46,25 @@ impl Builder {
         }));
         let mut builder = Self {
             backends: BTreeMap::new(),
+            terms: BTreeMap::new(),
+            places: BTreeMap::new(),
             next_key: 0,
             metrics,
-            alarm,
             keys,
             table: RoutingTable { router: Arc::new(router), ..RoutingTable::default() },
         };
-        for service in &fleet.services {
+        for (place, service) in fleet.services.iter().enumerate() {
+            let name = &service.spec.name;
+            let retry = service.spec.retry.clone();
+            let terms = Terms { service: name.clone(), retry, budget: Arc::<Budget>::default(), alarm: alarm.clone() };
+            builder.terms.insert(name.clone(), Arc::new(terms));
+            builder.places.insert(name.clone(), place);
             for member in &service.members {
                 builder.add(service, member, addresses(&member.spec.address));
             }
-            let routed = builder.routed(service, Arc::new(Positions::default()));
             let choice = choice(&service.spec, &mut builder.keys);
-            builder.table.services.push(Arc::new(Routed { choice, ..routed }));
+            let routed = builder.routed(service, Arc::new(Positions::default()), choice);
+            builder.table.services.push(Arc::new(routed));
         }
         builder
     }
@@ -69,24 +78,25 @@ impl Builder {
         &self.metrics
     }
 
-    /// Routes one service anew.
-    pub(super) fn reroute(&mut self, index: usize, service: &ServiceState) {
-        let Routed { positions, choice, .. } = &*self.table.services[index];
+    /// Routes one service anew, as its plan says.
+    pub(super) fn reroute(&mut self, service: &ServiceState) {
+        let Some(place) = self.places.get(&service.spec.name).copied() else { return };
+        let Routed { positions, choice, .. } = &*self.table.services[place];
         let (positions, choice) = (positions.clone(), choice.clone());
-        self.table.services[index] = Arc::new(Routed { choice, ..self.routed(service, positions) });
+        self.table.services[place] = Arc::new(self.routed(service, positions, choice));
     }
 
     /// An endpoint has other addresses now: its backends get new keys, so that old connections are not used again.
     /// Gives whether any service uses it.
     pub(super) fn readdress(&mut self, fleet: &Fleet, endpoint: &Endpoint, addresses: &Arc<[SocketAddr]>) -> bool {
         let mut used = false;
-        for (index, service) in fleet.services.iter().enumerate() {
+        for service in &fleet.services {
             let members: Vec<_> = service.members.iter().filter(|member| member.spec.address == *endpoint).collect();
             for member in &members {
                 self.add(service, member, addresses.clone());
             }
             if !members.is_empty() {
-                self.reroute(index, service);
+                self.reroute(service);
                 used = true;
             }
         }
@@ -94,15 +104,12 @@ impl Builder {
     }
 
     fn add(&mut self, service: &ServiceState, member: &Member, addresses: Arc<[SocketAddr]>) {
+        let Some(terms) = self.terms.get(&service.spec.name).cloned() else { return };
         self.next_key += 1;
         let track = member.target.track;
         let field = |text: String| HeaderValue::try_from(text).ok();
-        let terms = Terms {
-            service: service.spec.name.clone(),
-            retry: service.spec.retry.clone(),
-            budget: Arc::new(Budget::default()),
-            alarm: self.alarm.clone(),
-        };
+        let before = self.backends.get(&member.target);
+        let limits = service.spec.limits;
         let backend = Backend {
             key: self.next_key,
             id: member.spec.id.clone(),
@@ -114,51 +121,49 @@ impl Builder {
             timeout: service.spec.timeout,
             pool: service.spec.pool,
             metrics: self.metrics.backend(&member.target),
-            terms: Arc::new(terms),
-            outcomes: Arc::new(Outcomes::default()),
-            together: None,
-            circuit: None,
+            terms,
+            outcomes: member.outcomes.clone(),
+            together: (track == Track::Canary).then(|| service.together.clone()),
+            circuit: match before {
+                Some(before) => before.circuit.clone(),
+                None => limited(limits).then(|| Arc::new(Circuit::new(limits))),
+            },
         };
         self.backends.insert(member.target.clone(), Arc::new(backend));
     }
 
-    /// The split over members that are up. Nothing up in stable: an admitted canary with a weight takes all. Nothing up
-    /// at all: stable fails open over all its backends; the canary never does.
-    fn routed(&self, service: &ServiceState, positions: Arc<Positions>) -> Routed {
-        let lane = |track: Track, member_goes: &dyn Fn(&Member) -> bool| {
-            let members = service.members.iter().filter(|member| member.target.track == track && member_goes(member));
-            Lane::new(members.filter_map(|member| self.backends.get(&member.target).cloned()).collect())
+    fn routed(&self, service: &ServiceState, positions: Arc<Positions>, choice: Option<Arc<Choice>>) -> Routed {
+        let plan = &service.plan;
+        let backends = |targets: &[ProbeTarget]| -> Vec<Arc<Backend>> {
+            targets.iter().filter_map(|target| self.backends.get(target).cloned()).collect()
         };
-        let mut stable = lane(Track::Stable, &Member::in_rotation);
-        let canary = lane(Track::Canary, &|member| service.admitted() && member.in_rotation());
-        let weight = |of: Track| match (of, &service.spec.canary) {
-            (Track::Stable, _) => service.spec.stable.weight.get(),
-            (Track::Canary, Some(canary)) => canary.weight.get(),
-            (Track::Canary, None) => 0,
-        };
-        let canary_goes = !canary.is_empty() && weight(Track::Canary) > 0;
+        let (stable, canary) = (Lane::new(backends(&plan.stable)), Lane::new(backends(&plan.canary)));
+        let canary_goes = !canary.is_empty() && plan.weights[1] > 0;
         let split = match (stable.is_empty(), canary_goes) {
-            (false, true) => Schedule::new(&[weight(Track::Stable), weight(Track::Canary)])
-                .map_or(Split::Only(Track::Stable), Split::Both),
+            (false, true) => Schedule::new(&plan.weights).map_or(Split::Only(Track::Stable), Split::Both),
             (false, false) => Split::Only(Track::Stable),
             (true, true) => Split::Only(Track::Canary),
-            (true, false) => {
-                stable = lane(Track::Stable, &|_| true);
-                if stable.is_empty() { Split::Nothing } else { Split::Only(Track::Stable) }
-            }
+            (true, false) => Split::Nothing,
         };
+        let trying = plan.trying.as_ref().zip(service.trial.as_ref());
         Routed {
             split,
             balance: service.spec.balance,
             stable,
             canary,
-            trying: None,
-            kept: Vec::new(),
-            ejected: !service.admitted(),
-            choice: None,
+            trying: trying
+                .map(|((_, lane), attempt)| Trying { trial: attempt.trial.clone(), lane: Lane::new(backends(lane)) }),
+            kept: backends(&plan.kept),
+            ejected: plan.ejected,
+            choice,
             positions,
         }
     }
+}
+
+/// Whether there is anything to keep to. A queue is for those whom one of the others makes wait.
+fn limited(limits: CircuitLimits) -> bool {
+    limits.connections > 0 || limits.requests > 0
 }
 
 #[cfg(test)]

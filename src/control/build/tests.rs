@@ -1,12 +1,13 @@
 use super::*;
-use crate::control::specimen::{RISE, alert, endpoint, healthy, probe, service};
+use crate::control::specimen::{RISE, alert, endpoint, fleet, healthy, healthy_by, moment, pass_trial, probe, service};
 use crate::metrics::Metrics;
 use crate::proxy::split;
+use crate::table::TrialState;
 
 const BOTH: [(u16, &[&str]); 2] = [(2, &["a", "b"]), (1, &["c"])];
 
 fn builder(fleet: &Fleet) -> Builder {
-    Builder::new(fleet, Metrics::new().data, Arc::default(), None, |_| {
+    Builder::new(fleet, Metrics::new().data, &Arc::default(), None, |_| {
         Arc::from([SocketAddr::from(([10, 0, 0, 1], 80))])
     })
 }
@@ -42,7 +43,7 @@ fn the_split_is_over_members_that_are_up() {
 #[test]
 fn a_canary_that_is_not_admitted_gets_nothing() {
     let [stable, canary] = BOTH;
-    let mut fleet = Fleet::new(&[service(stable, canary)], std::time::SystemTime::now());
+    let mut fleet = fleet(service(stable, canary), moment());
     assert_eq!(servers(&only(&fleet)), "ab");
     probe(&mut fleet, Track::Canary, "c", true);
     assert_eq!(servers(&only(&fleet)), "ab", "it is up, but its alert is unread");
@@ -98,18 +99,19 @@ fn every_window_is_two_to_one_across_swaps_an_ejection_and_a_re_admission() {
     let mut tickets = served(&builder.table().services[0], 4);
     for swap in 0..5 {
         probe(&mut fleet, Track::Stable, "a", swap % 2 == 1);
-        builder.reroute(0, &fleet.services[0]);
+        builder.reroute(&fleet.services[0]);
         tickets.extend(served(&builder.table().services[0], 4));
     }
 
     alert(&mut fleet, true);
-    builder.reroute(0, &fleet.services[0]);
+    builder.reroute(&fleet.services[0]);
     assert!(!servers(&builder.table().services[0]).contains('c'));
     alert(&mut fleet, false);
     for _ in 0..RISE {
         probe(&mut fleet, Track::Canary, "c", true);
     }
-    builder.reroute(0, &fleet.services[0]);
+    pass_trial(&mut fleet);
+    builder.reroute(&fleet.services[0]);
     tickets.extend(served(&builder.table().services[0], 7));
 
     for window in tickets.windows(3) {
@@ -122,7 +124,7 @@ fn the_turns_within_a_track_go_on_after_a_swap() {
     let fleet = healthy((1, &["a", "b", "c"]), (0, &[]));
     let mut builder = builder(&fleet);
     let mut turns = served(&builder.table().services[0], 2);
-    builder.reroute(0, &fleet.services[0]);
+    builder.reroute(&fleet.services[0]);
     turns.extend(served(&builder.table().services[0], 2));
     assert_eq!(turns.concat(), "abca");
 }
@@ -134,7 +136,7 @@ fn a_table_that_was_handed_out_does_not_change() {
     let mut builder = builder(&fleet);
     let before = builder.table();
     alert(&mut fleet, true);
-    builder.reroute(0, &fleet.services[0]);
+    builder.reroute(&fleet.services[0]);
     assert!(matches!(before.services[0].split, Split::Both(_)));
     assert_eq!(builder.table().services[0].split, Split::Only(Track::Stable));
 }
@@ -156,4 +158,54 @@ fn new_addresses_come_with_a_new_key_and_leave_the_others_alone() {
     assert!(Arc::ptr_eq(&new[1], &old[1]));
     assert!(!after.routes_to(&old[0]) && after.routes_to(&new[0]) && after.routes_to(&old[1]));
     assert!(Arc::ptr_eq(&after.positions, &before.positions));
+}
+
+#[test]
+fn a_canary_on_its_way_back_is_routed_to_by_its_trial_alone() {
+    let [stable, canary] = BOTH;
+    let mut fleet = healthy(stable, canary);
+    let mut builder = builder(&fleet);
+    assert!(!builder.table().services[0].ejected && builder.table().services[0].trying.is_none());
+    alert(&mut fleet, true);
+    alert(&mut fleet, false);
+    for _ in 0..RISE {
+        probe(&mut fleet, Track::Canary, "c", true);
+    }
+    builder.reroute(&fleet.services[0]);
+    let routed = builder.table().services[0].clone();
+    assert_eq!(servers(&routed), "ab");
+    let trying = routed.trying.as_ref().unwrap();
+    assert!(routed.ejected && routed.canary.is_empty() && trying.lane.members().len() == 1);
+    assert_eq!(trying.trial.state(), TrialState::Waiting);
+    pass_trial(&mut fleet);
+    builder.reroute(&fleet.services[0]);
+    let routed = builder.table().services[0].clone();
+    assert!(!routed.ejected && routed.trying.is_none());
+    assert_eq!(servers(&routed), "abc");
+}
+
+#[test]
+fn what_is_counted_and_limited_survives_a_swap_and_a_new_address() {
+    let [stable, canary] = BOTH;
+    let mut spec = service(stable, canary);
+    spec.limits.requests = 7;
+    let fleet = healthy_by(spec, moment());
+    let mut builder = builder(&fleet);
+    let before = builder.table().services[0].clone();
+    let moved: Arc<[SocketAddr]> = Arc::from([SocketAddr::from(([10, 0, 0, 2], 80))]);
+    for name in ["a", "c"] {
+        builder.readdress(&fleet, &endpoint(name), &moved);
+    }
+    let after = builder.table().services[0].clone();
+    for (old, new) in [(&before.stable, &after.stable), (&before.canary, &after.canary)] {
+        let (old, new) = (&old.members()[0], &new.members()[0]);
+        assert!(old.key != new.key && Arc::ptr_eq(&old.outcomes, &new.outcomes) && Arc::ptr_eq(&old.terms, &new.terms));
+        let [old_limit, new_limit] = [old, new].map(|backend| backend.circuit.clone().unwrap());
+        assert!(Arc::ptr_eq(&old_limit, &new_limit) && new_limit.limits.requests == 7);
+    }
+    let canary = &after.canary.members()[0];
+    assert!(after.stable.members()[0].together.is_none());
+    canary.fail();
+    assert_eq!(fleet.services[0].together.sample().failed, 1);
+    assert_eq!(fleet.services[0].members[2].outcomes.sample().failed, 1);
 }

@@ -106,7 +106,13 @@ impl Coalmine {
 
     #[track_caller]
     pub(crate) fn wait_admitted(&self, service: &str) {
-        eventually(&format!("the canary of {service} is admitted"), || self.is_admitted(service));
+        eventually(&format!("the canary of {service} is admitted"), || {
+            // On its way back from an ejection it waits for a request of a client.
+            if self.reasons(service).iter().any(|reason| reason == "trial") {
+                self.get("/");
+            }
+            self.is_admitted(service)
+        });
     }
 
     #[track_caller]

@@ -1,9 +1,10 @@
 //! How a connection to Redis is made: one that tells what it was pushed, to the server itself or to the primary that
 //! sentinels name.
 
+mod push;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, SendError};
 use redis::io::tcp::TcpSettings;
@@ -12,18 +13,17 @@ use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind,
     RedisConnectionInfo, RedisError, RedisResult, TlsMode, Value,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
-use super::alerts::Key;
 use crate::model::{Endpoint, RedisPlace, RedisSettings};
+
+pub(super) use push::{Push, Pushes};
 
 /// For a connection to one server. Finding the primary first may take several of them.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const FIND_TIMEOUT: Duration = Duration::from_secs(3);
 /// A server that leaves a command unanswered for so long is dead.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Pushes that may wait. More of them are replaced by one whole read.
-const PUSHES: usize = 1024;
 
 /// Makes connections. A clone makes the same ones.
 #[derive(Clone)]
@@ -41,22 +41,6 @@ pub(super) struct Link {
     pub(super) switched: watch::Receiver<u64>,
 }
 
-/// Something the server said unasked.
-pub(super) enum Push {
-    /// These keys changed, and when that was heard.
-    Changed(Vec<Key>, Instant),
-    /// Any key may have changed.
-    Everything(Instant),
-    /// The connection is gone.
-    Closed,
-}
-
-/// The pushes of one connection.
-pub(super) struct Pushes {
-    receiver: mpsc::Receiver<Push>,
-    overflowed: Arc<AtomicBool>,
-}
-
 impl Connector {
     pub(super) fn new(settings: RedisSettings, switched: watch::Receiver<u64>) -> Self {
         Self { settings: Arc::new(settings), switched }
@@ -67,18 +51,7 @@ impl Connector {
         let mut switched = self.switched.clone();
         // What was said up to now is answered by this very connection.
         switched.mark_unchanged();
-        let (sender, receiver) = mpsc::channel(PUSHES);
-        let overflowed = Arc::new(AtomicBool::new(false));
-        let pushes = Pushes { receiver, overflowed: overflowed.clone() };
-        // Runs inside the task that reads the connection: never blocks.
-        let push = move |info: PushInfo| {
-            match Push::parse(info, &wanted).map(|push| sender.try_send(push)) {
-                Some(Err(mpsc::error::TrySendError::Full(_))) => overflowed.store(true, Ordering::Relaxed),
-                Some(Err(mpsc::error::TrySendError::Closed(_))) => return Err(SendError),
-                Some(Ok(())) | None => {}
-            }
-            Ok(())
-        };
+        let (push, pushes) = push::channel(wanted);
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(RESPONSE_TIMEOUT))
@@ -189,59 +162,6 @@ impl Connector {
     }
 }
 
-impl Push {
-    /// `None`: nothing of ours.
-    fn parse(info: PushInfo, wanted: &impl Fn(&[u8]) -> bool) -> Option<Self> {
-        let heard = Instant::now();
-        match info.kind {
-            PushKind::Disconnection => Some(Self::Closed),
-            PushKind::Invalidate => match info.data.into_iter().next() {
-                Some(Value::Array(keys)) => {
-                    let keys: Vec<Key> = keys
-                        .into_iter()
-                        .filter_map(|key| match key {
-                            Value::BulkString(key) if wanted(&key) => Some(key),
-                            _ => None,
-                        })
-                        .collect();
-                    (!keys.is_empty()).then_some(Self::Changed(keys, heard))
-                }
-                _ => Some(Self::Everything(heard)),
-            },
-            _ => None,
-        }
-    }
-}
-
-impl Pushes {
-    /// All that was pushed since the last call, as one, with the time of the first. Cancel safe.
-    pub(super) async fn next(&mut self) -> Push {
-        let Some(mut merged) = self.receiver.recv().await else { return Push::Closed };
-        while let Ok(push) = self.receiver.try_recv() {
-            merged = merged.merge(push);
-        }
-        if self.overflowed.swap(false, Ordering::Relaxed) {
-            let at = Instant::now();
-            merged = merged.merge(Push::Everything(at));
-        }
-        merged
-    }
-}
-
-impl Push {
-    /// `self` is the earlier one.
-    fn merge(self, later: Self) -> Self {
-        match (self, later) {
-            (Self::Closed, _) | (_, Self::Closed) => Self::Closed,
-            (Self::Changed(mut keys, heard), Self::Changed(more, _)) => {
-                keys.extend(more);
-                Self::Changed(keys, heard)
-            }
-            (Self::Everything(heard), _) | (Self::Changed(_, heard), Self::Everything(_)) => Self::Everything(heard),
-        }
-    }
-}
-
 /// Small commands that are answered one by one must not wait for each other's acknowledgements.
 fn tcp_settings() -> TcpSettings {
     TcpSettings::default().set_nodelay(true)
@@ -249,43 +169,4 @@ fn tcp_settings() -> TcpSettings {
 
 fn timed_out(_: tokio::time::error::Elapsed) -> RedisError {
     std::io::Error::new(std::io::ErrorKind::TimedOut, "no sentinel named a living primary in time").into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn invalidated(keys: &[&str]) -> PushInfo {
-        let keys = keys.iter().map(|key| Value::BulkString(key.as_bytes().to_vec())).collect();
-        PushInfo { kind: PushKind::Invalidate, data: vec![Value::Array(keys)] }
-    }
-
-    #[test]
-    fn strangers_keys_are_dropped_and_a_nil_invalidation_is_everything() {
-        let wanted = |key: &[u8]| key == b"a";
-        assert!(Push::parse(invalidated(&["b"]), &wanted).is_none());
-        let Some(Push::Changed(keys, _)) = Push::parse(invalidated(&["b", "a"]), &wanted) else { panic!() };
-        assert_eq!(keys, [b"a"]);
-        let nil = PushInfo { kind: PushKind::Invalidate, data: vec![Value::Nil] };
-        assert!(matches!(Push::parse(nil, &wanted), Some(Push::Everything(_))));
-    }
-
-    #[tokio::test]
-    async fn pushes_are_taken_as_one_and_too_many_of_them_are_everything() {
-        let (sender, receiver) = mpsc::channel(2);
-        let overflowed = Arc::new(AtomicBool::new(false));
-        let mut pushes = Pushes { receiver, overflowed: overflowed.clone() };
-        let first = Instant::now();
-        for (key, at) in [("a", first), ("b", first + Duration::from_secs(1))] {
-            sender.try_send(Push::Changed(vec![key.into()], at)).unwrap();
-        }
-        let Push::Changed(keys, heard) = pushes.next().await else { panic!() };
-        assert_eq!((keys.len(), heard), (2, first));
-
-        sender.try_send(Push::Changed(vec![b"a".to_vec()], first)).unwrap();
-        overflowed.store(true, Ordering::Relaxed);
-        assert!(matches!(pushes.next().await, Push::Everything(heard) if heard == first));
-        drop(sender);
-        assert!(matches!(pushes.next().await, Push::Closed));
-    }
 }

@@ -1,34 +1,50 @@
 use super::*;
-use crate::control::specimen::{RISE, alert, healthy, probe, service};
-use crate::model::Reason;
+use std::time::SystemTime;
+
+use crate::control::gate::Turn;
+use crate::control::moment::Moment;
+use crate::control::specimen;
+use crate::control::specimen::{RISE, alert, fleet, healthy, pass_trial, probe, service};
+use crate::model::{Reason, Track};
+
+mod live;
+mod marks;
 
 const STABLE: (u16, &[&str]) = (2, &["a", "b"]);
 const CANARY: (u16, &[&str]) = (1, &["c", "d"]);
 
+fn moment() -> Moment {
+    Moment { wall: SystemTime::UNIX_EPOCH, ..specimen::moment() }
+}
+
+/// Who gets traffic, stable first.
 fn rotation(fleet: &Fleet) -> Vec<&str> {
-    let members = fleet.services[0].members.iter();
-    members.filter(|member| member.in_rotation()).map(|member| member.target.backend.as_str()).collect()
+    let plan = &fleet.services[0].plan;
+    plan.stable.iter().chain(&plan.canary).map(|target| target.backend.as_str()).collect()
 }
 
 #[test]
 fn stable_starts_in_rotation_and_a_canary_has_to_pass_first() {
-    let mut fleet = Fleet::new(&[service(STABLE, CANARY)], SystemTime::UNIX_EPOCH);
+    let mut fleet = fleet(service(STABLE, CANARY), moment());
     assert_eq!(rotation(&fleet), ["a", "b"]);
     let first = probe(&mut fleet, Track::Canary, "d", true).unwrap();
-    assert!(first.routing && first.visible && first.turn == Some(Turn::Reasons), "{first:?}");
-    assert_eq!(rotation(&fleet), ["a", "b", "d"]);
+    assert!(!first.routing && first.visible && first.turn == Some(Turn::Reasons), "{first:?}");
+    assert_eq!(rotation(&fleet), ["a", "b"]);
     assert!(!fleet.services[0].admitted(), "its alert is unread");
     let read = alert(&mut fleet, false).unwrap();
-    assert_eq!((read.turn, read.routing), (Some(Turn::Admitted), true));
+    assert_eq!((read.turn, read.routing), (Some(Turn::Admitted { back: false }), true));
+    assert_eq!(rotation(&fleet), ["a", "b", "d"]);
 }
 
 #[test]
 fn only_a_change_of_rotation_or_of_the_gate_routes_anew() {
     let mut fleet = healthy(STABLE, CANARY);
     let again = probe(&mut fleet, Track::Stable, "a", true).unwrap();
-    assert_eq!(again, Change::default());
+    assert!(!again.routing && !again.visible, "{again:?}");
     let down = probe(&mut fleet, Track::Stable, "b", false).unwrap();
-    assert_eq!((down.member, down.routing, down.turn), (Some(1), true, None));
+    assert_eq!((down.routing, down.turn), (true, None));
+    let up = News::Up { up: 1, of: 2, cause: "probe" };
+    assert_eq!(down.news, [News::Health(specimen::target(Track::Stable, "b")), up]);
     assert_eq!(rotation(&fleet), ["a", "c", "d"]);
     let read_again = alert(&mut fleet, false).unwrap();
     assert_eq!((read_again.routing, read_again.turn), (false, None));
@@ -36,9 +52,10 @@ fn only_a_change_of_rotation_or_of_the_gate_routes_anew() {
 
 #[test]
 fn the_first_probe_of_stable_changes_what_is_shown_but_not_what_is_routed() {
-    let mut fleet = Fleet::new(&[service(STABLE, CANARY)], SystemTime::UNIX_EPOCH);
+    let mut fleet = fleet(service(STABLE, CANARY), moment());
     let first = probe(&mut fleet, Track::Stable, "a", true).unwrap();
-    assert_eq!((first.member, first.routing, first.visible), (Some(0), false, true));
+    assert_eq!(first.news, [News::Health(specimen::target(Track::Stable, "a"))]);
+    assert!(!first.routing && first.visible);
 }
 
 #[test]
@@ -62,7 +79,10 @@ fn the_gate_remembers_when_it_moved() {
     assert_eq!(fleet.services[0].owners.len(), 1);
     alert(&mut fleet, false);
     let turns: Vec<_> = (0..RISE).map(|_| probe(&mut fleet, Track::Canary, "c", true).unwrap().turn).collect();
-    assert_eq!(turns, [None, Some(Turn::Admitted)]);
+    assert_eq!(turns, [None, Some(Turn::Reasons)]);
+    let ejected = fleet.services[0].gate_since;
+    pass_trial(&mut fleet);
+    assert!(fleet.services[0].admitted() && fleet.services[0].gate_since >= ejected);
 }
 
 #[test]
@@ -82,7 +102,7 @@ fn what_is_not_configured_changes_nothing() {
 
 #[test]
 fn readiness_waits_for_a_probe_of_each_backend_and_for_each_alert() {
-    let mut fleet = Fleet::new(&[service((2, &["a"]), (1, &["c"]))], SystemTime::UNIX_EPOCH);
+    let mut fleet = fleet(service((2, &["a"]), (1, &["c"])), moment());
     probe(&mut fleet, Track::Stable, "a", false);
     assert!(!fleet.all_probed() && !fleet.all_alerts_read());
     probe(&mut fleet, Track::Canary, "c", false);

@@ -1,22 +1,12 @@
-//! From what a key holds to what it means. Pure; takes any bytes and never panics.
-
-use std::sync::Arc;
+//! Any text is an alert, but for a few words.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{MAX_NAME, MAX_REASON, is_clear, one_line, some_line};
 use crate::model::{Alert, Owner};
 
-/// The longest reason that is kept, in characters.
-const MAX_REASON: usize = 512;
-/// The longest owner, or name in `by`, that is kept, in characters.
-const MAX_NAME: usize = 128;
-/// How many bytes of a value are looked at. An alert written by [`encode`] always fits.
-pub(super) const MAX_VALUE: usize = 8192;
-
 const NO_REASON: &str = "no reason given";
-/// Values that mean: no alert. Compared trimmed and without regard to case.
-const CLEAR: [&str; 6] = ["", "0", "false", "no", "off", "clear"];
 
 /// The JSON form of an alert.
 #[derive(Deserialize, Serialize)]
@@ -27,13 +17,11 @@ struct Wire {
     by: Value,
 }
 
-/// What the first [`MAX_VALUE`] bytes of a value say; `None` means no alert.
-pub(super) fn value(bytes: &[u8]) -> Option<Alert> {
+/// What the first [`super::MAX_VALUE`] bytes of a value say; `None` means no alert.
+pub(in crate::bus) fn value(bytes: &[u8]) -> Option<Alert> {
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim();
-    // A value that was cut off is not known to be blank.
-    let whole = bytes.len() < MAX_VALUE;
-    if whole && CLEAR.iter().any(|clear| text.eq_ignore_ascii_case(clear)) {
+    if is_clear(bytes, text) {
         return None;
     }
     let wire = text.starts_with('{').then(|| serde_json::from_str::<Wire>(text).ok()).flatten();
@@ -46,44 +34,34 @@ pub(super) fn value(bytes: &[u8]) -> Option<Alert> {
 }
 
 /// A key that holds something that cannot be an alert still is one: whoever wrote it meant something by it.
-pub(super) fn wrong_type() -> Alert {
+pub(in crate::bus) fn wrong_type() -> Alert {
     bounded("the key holds a value of a wrong type", None)
 }
 
 /// An alert as it is kept: the reason on one line, not empty, and everything bounded.
-pub(super) fn bounded(reason: &str, by: Option<&str>) -> Alert {
+pub(in crate::bus) fn bounded(reason: &str, by: Option<&str>) -> Alert {
     let reason = one_line(reason, MAX_REASON);
-    let by = by.map(|by| one_line(by, MAX_NAME)).filter(|by| !by.is_empty());
-    Alert { reason: if reason.is_empty() { NO_REASON.into() } else { reason.into() }, by: by.map(Arc::from) }
+    let by = by.and_then(|by| some_line(by, MAX_NAME));
+    Alert { reason: if reason.is_empty() { NO_REASON.into() } else { reason.into() }, by }
 }
 
 /// The owner that the rest of a key names.
-pub(super) fn owner(rest: &[u8]) -> Owner {
+pub(in crate::bus) fn owner(rest: &[u8]) -> Owner {
     one_line(&String::from_utf8_lossy(rest), MAX_NAME).into()
 }
 
 /// The text that [`value`] reads back as the same alert, if it is [`bounded`].
-pub(super) fn encode(alert: &Alert) -> String {
+pub(in crate::bus) fn encode(alert: &Alert) -> String {
     let by = alert.by.as_deref().map_or(Value::Null, Value::from);
     let wire = Wire { reason: Value::from(&*alert.reason), by };
     serde_json::to_string(&wire).expect("two strings are valid JSON")
-}
-
-fn one_line(text: &str, max: usize) -> String {
-    let visible = |c: char| match c {
-        c if c.is_whitespace() => ' ',
-        c if c.is_control() => char::REPLACEMENT_CHARACTER,
-        c => c,
-    };
-    let mut line: String = text.trim().chars().take(max).map(visible).collect();
-    line.truncate(line.trim_end().len());
-    line
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::MAX_VALUE;
     use super::*;
 
     fn reason(text: &str) -> Option<String> {

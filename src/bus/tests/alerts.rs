@@ -1,267 +1,18 @@
-//! Against a real Redis. Whoever else writes does so over connections of its own.
+//! Alerts: from a key to a reading, and back.
 
-use std::future::Future;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::TcpStream;
+use std::time::{Duration, Instant, SystemTime};
 
-use redis::aio::MultiplexedConnection;
-use tempfile::TempDir;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-
-use super::{BusError, BusHandle, Watched, channel, parse};
-use crate::metrics::Metrics;
-use crate::model::{
-    Alert, AlertKeys, AlertReading, CompatKey, Endpoint, Owners, RedisPlace, RedisSettings, Secret, ServiceName,
-};
-
-/// Within this a change is noticed while the bus is connected. The machine may be busy.
-const NOTICED: Duration = Duration::from_millis(250);
-/// For everything that takes a start, a timeout or a reconnect.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A redis-server of our own, killed on drop.
-struct Server {
-    child: Child,
-    dir: TempDir,
-    port: u16,
-}
-
-impl Server {
-    async fn start() -> Self {
-        Self::start_with(&[]).await
-    }
-
-    async fn start_with(arguments: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let child = spawn(dir.path(), port, arguments);
-        let server = Self { child, dir, port };
-        server.client().await;
-        server
-    }
-
-    /// Ends the server as a crash would.
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Starts it again, empty, on the same port.
-    async fn restart(&mut self) {
-        self.child = spawn(self.dir.path(), self.port, &[]);
-        self.client().await;
-    }
-
-    async fn client(&self) -> Client {
-        Client(connected(self.port).await)
-    }
-
-    fn endpoint(&self) -> Endpoint {
-        Endpoint { host: "127.0.0.1".into(), port: self.port }
-    }
-
-    fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(status.success());
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may be dead already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn spawn(dir: &Path, port: u16, arguments: &[&str]) -> Child {
-    Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
-        .arg(dir)
-        .args(arguments)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-async fn connected(port: u16) -> MultiplexedConnection {
-    let client = redis::Client::open(("127.0.0.1", port)).unwrap();
-    eventually(async || {
-        let mut connection = client.get_multiplexed_async_connection().await.ok()?;
-        redis::cmd("PING").query_async::<()>(&mut connection).await.ok()?;
-        Some(connection)
-    })
-    .await
-}
-
-/// Another client of the same store.
-struct Client(MultiplexedConnection);
-
-impl Client {
-    async fn run(&mut self, line: &str) -> String {
-        self.try_run(line).await.unwrap()
-    }
-
-    async fn try_run(&mut self, line: &str) -> redis::RedisResult<String> {
-        let mut words = line.split(' ');
-        let mut command = redis::cmd(words.next().unwrap());
-        words.for_each(|word| {
-            command.arg(word);
-        });
-        Ok(match command.query_async(&mut self.0).await? {
-            redis::Value::BulkString(text) => String::from_utf8(text).unwrap(),
-            redis::Value::Nil => "(nil)".to_owned(),
-            other => format!("{other:?}"),
-        })
-    }
-
-    /// Waits until a key has a value that satisfies.
-    async fn until(&self, key: &str, satisfies: impl Fn(&str) -> bool) -> String {
-        let connection = &self.0;
-        eventually(async || {
-            let value = Self(connection.clone()).run(&format!("GET {key}")).await;
-            satisfies(&value).then_some(value)
-        })
-        .await
-    }
-}
-
-/// Tries until there is something.
-async fn eventually<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
-    let mut pause = tokio::time::interval(Duration::from_millis(5));
-    let tries = async {
-        loop {
-            pause.tick().await;
-            if let Some(done) = attempt().await {
-                return done;
-            }
-        }
-    };
-    timeout(PATIENCE, tries).await.expect("happens in time")
-}
-
-/// A running bus with the services `app` (key `alert:app`) and `other` (`alert:other`), of which `app` is looked at.
-struct Bus {
-    handle: BusHandle,
-    readings: mpsc::Receiver<AlertReading>,
-    metrics: Metrics,
-    shutdown: CancellationToken,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Bus {
-    fn on(server: &Server) -> Self {
-        Self::with(RedisPlace::Server { address: server.endpoint(), database: 0 }, vec![])
-    }
-
-    fn with(place: RedisPlace, compat: Vec<CompatKey>) -> Self {
-        Self::told(settings(place), compat)
-    }
-
-    fn told(settings: RedisSettings, compat: Vec<CompatKey>) -> Self {
-        let watched = vec![watched("app", compat), watched("other", vec![])];
-        Self::run(move |commands, readings, metrics, shutdown| {
-            super::redis(settings, watched, commands, readings, metrics.bus, shutdown)
-        })
-    }
-
-    fn run<F: Future<Output = ()>>(
-        bus: impl FnOnce(super::Commands, mpsc::Sender<AlertReading>, Metrics, CancellationToken) -> F + Send + 'static,
-    ) -> Self {
-        let (handle, commands) = channel();
-        let (sender, readings) = mpsc::channel(16);
-        let (metrics, shutdown) = (Metrics::new(), CancellationToken::new());
-        let (its_metrics, its_shutdown) = (metrics.clone(), shutdown.clone());
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(bus(commands, sender, its_metrics, its_shutdown));
-        });
-        Self { handle, readings, metrics, shutdown, thread: Some(thread) }
-    }
-
-    /// The next reading of `app`.
-    async fn next(&mut self, patience: Duration) -> AlertReading {
-        let next = async {
-            loop {
-                let reading = self.readings.recv().await.unwrap();
-                if reading.service == app() {
-                    return reading;
-                }
-            }
-        };
-        timeout(patience, next).await.expect("a reading in time")
-    }
-
-    async fn expect(&mut self, patience: Duration, owners: &str) {
-        assert_eq!(shown(&self.next(patience).await.owners), owners);
-    }
-
-    fn connected(&self) -> bool {
-        self.metrics.render().contains("\ncoalmine_bus_connected 1")
-    }
-
-    async fn until_connected(&self, connected: bool) {
-        eventually(async || (self.connected() == connected).then_some(())).await;
-    }
-
-    async fn raise(&self, reason: &str) -> String {
-        let alert = Alert { reason: reason.into(), by: Some("test".into()) };
-        shown(&timeout(NOTICED, self.handle.raise(&app(), alert)).await.unwrap().unwrap())
-    }
-
-    async fn clear(&self) -> String {
-        shown(&timeout(NOTICED, self.handle.clear(&app())).await.unwrap().unwrap())
-    }
-
-    /// Nothing more was told than the tests looked at.
-    fn finish(mut self) {
-        self.shutdown.cancel();
-        self.thread.take().unwrap().join().unwrap();
-        while let Ok(reading) = self.readings.try_recv() {
-            assert_ne!(reading.service, app(), "told once too often: {reading:?}");
-        }
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        self.shutdown.cancel();
-    }
-}
-
-fn settings(place: RedisPlace) -> RedisSettings {
-    RedisSettings { place, username: String::new(), password: None, tls: false, prefix: "coalmine:".to_owned() }
-}
-
-fn app() -> ServiceName {
-    ServiceName::new("app").unwrap()
-}
-
-fn watched(service: &str, compat: Vec<CompatKey>) -> Watched {
-    let keys = AlertKeys { key: format!("alert:{service}"), compat };
-    Watched { service: ServiceName::new(service).unwrap(), keys }
-}
-
-fn shown(owners: &Owners) -> String {
-    let owners: Vec<String> = owners.iter().map(|(owner, alert)| format!("{owner}={}", alert.reason)).collect();
-    owners.join(",")
-}
+use super::server::Sentinel;
+use super::*;
+use crate::bus::{BusError, parse};
+use crate::model::Reason;
 
 #[tokio::test]
 async fn the_memory_store_raises_and_clears_and_names_unknown_services() {
-    let watched = vec![watched("app", vec![CompatKey::Text("alert".to_owned())])];
-    let mut bus = Bus::run(move |commands, readings, metrics, shutdown| {
-        super::memory(watched, commands, readings, metrics.bus, shutdown)
-    });
+    let compat = vec![CompatKey::Text("alert".to_owned())];
+    let mut bus = Bus::start(None, Options { compat, ..Options::default() });
     bus.expect(PATIENCE, "").await;
     assert_eq!(bus.raise("p99").await, "api=p99");
     bus.expect(PATIENCE, "api=p99").await;
@@ -304,11 +55,12 @@ async fn expiry_flushall_and_rename_are_noticed() {
     let mut client = server.client().await;
     let mut bus = Bus::on(&server);
     bus.expect(PATIENCE, "").await;
-    client.run("SET coalmine:alert:app short PX 300").await;
-    let raised = Instant::now();
+    client.run("SET coalmine:alert:app short").await;
     bus.expect(NOTICED, "=short").await;
-    bus.expect(Duration::from_millis(300) + NOTICED, "").await;
-    assert!(raised.elapsed() >= Duration::from_millis(290));
+    let limited = Instant::now();
+    client.run("PEXPIRE coalmine:alert:app 300").await;
+    bus.expect(NOTICED, "").await;
+    assert!(limited.elapsed() >= Duration::from_millis(290));
     client.run("SET coalmine:alert:app:monitor x").await;
     bus.expect(NOTICED, "monitor=x").await;
     client.run("RENAME coalmine:alert:app:monitor coalmine:alert:app:pager").await;
@@ -458,7 +210,7 @@ async fn old_keys_are_watched_and_the_gap_of_a_pop_and_push_is_not_an_end() {
     let server = Server::start().await;
     let mut client = server.client().await;
     let old = vec![CompatKey::List("alertValThreshold".to_owned()), CompatKey::Text("alert".to_owned())];
-    let mut bus = Bus::with(RedisPlace::Server { address: server.endpoint(), database: 0 }, old);
+    let mut bus = Bus::start(Some(settings(place(&server))), Options { compat: old, ..Options::default() });
     bus.expect(PATIENCE, "").await;
     client.run("LPUSH alertValThreshold yes").await;
     bus.expect(NOTICED, "compat:alertValThreshold=yes").await;
@@ -473,7 +225,7 @@ async fn old_keys_are_watched_and_the_gap_of_a_pop_and_push_is_not_an_end() {
     client.run("LPUSH alertValThreshold yes").await;
     bus.expect(NOTICED, "compat:alert=1,compat:alertValThreshold=yes").await;
     client.run("DEL alertValThreshold").await;
-    bus.expect(Duration::from_millis(500) + NOTICED, "compat:alert=1").await;
+    bus.expect(NOTICED, "compat:alert=1").await;
     client.run("CLIENT KILL TYPE normal SKIPME yes").await;
     client.run("SET alert 0").await;
     bus.expect(PATIENCE, "").await;
@@ -492,7 +244,8 @@ async fn a_failover_by_sentinel_is_followed() {
     .await;
     let sentinel = Sentinel::start(&primary).await;
     let place = RedisPlace::Sentinel { sentinels: vec![sentinel.0.endpoint()], master: "coalmine".to_owned() };
-    let mut bus = Bus::with(place, vec![CompatKey::Text("alert".to_owned())]);
+    let compat = vec![CompatKey::Text("alert".to_owned())];
+    let mut bus = Bus::start(Some(settings(place)), Options { compat, ..Options::default() });
     bus.expect(PATIENCE, "").await;
     primary.client().await.run("SET coalmine:alert:app x").await;
     bus.expect(NOTICED, "=x").await;
@@ -527,41 +280,26 @@ async fn a_restricted_user_a_password_and_a_database_suffice() {
     client
         .run(
             "ACL SETUSER balancer on >secret resetkeys ~coalmine:* ~alert resetchannels -@all \
-             +hello +client|tracking +getrange +pttl +scan +set +del +lrange +select",
+             +hello +client|tracking +getrange +pttl +scan +set +del +lrange +select +eval",
         )
         .await;
     client.run("CONFIG SET requirepass other").await;
     let place = RedisPlace::Server { address: server.endpoint(), database: 3 };
     let password = Some(Secret::new("secret".to_owned()));
     let settings = RedisSettings { username: "balancer".to_owned(), password, ..settings(place) };
-    let mut bus = Bus::told(settings, vec![CompatKey::Text("alert".to_owned())]);
+    let compat = vec![CompatKey::Text("alert".to_owned())];
+    let mut bus = Bus::start(Some(settings), Options { compat, affinity: true, ..Options::default() });
     bus.expect(PATIENCE, "=x").await;
     client.run("SET alert 1").await;
     bus.expect(NOTICED, "=x,compat:alert=1").await;
     assert_eq!(bus.clear().await, "compat:alert=1");
     bus.expect(NOTICED, "compat:alert=1").await;
     client.until("coalmine:alert:app", |value| value == "(nil)").await;
-    bus.finish();
-}
-
-/// A sentinel that watches one primary by itself.
-struct Sentinel(Server);
-
-impl Sentinel {
-    async fn start(primary: &Server) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let file = dir.path().join("sentinel.conf");
-        let text = format!(
-            "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor coalmine 127.0.0.1 {} 1\n\
-             sentinel down-after-milliseconds coalmine 500\nsentinel failover-timeout coalmine 3000\n",
-            dir.path().display(),
-            primary.port,
-        );
-        std::fs::write(&file, text).unwrap();
-        let child = Command::new("redis-server").arg(&file).arg("--sentinel").stdout(Stdio::null()).spawn().unwrap();
-        let server = Server { child, dir, port };
-        server.client().await;
-        Self(server)
-    }
+    client.until("coalmine:affinity:key", |value| value.len() == 64).await;
+    bus.announce.send_replace(BTreeMap::from([(app(), PeerMark { reason: Reason::Live })]));
+    client.until("coalmine:eject:app:lb1", |value| value.contains("live")).await;
+    bus.handle.lease(&app(), marks::lease("a")).await.unwrap();
+    bus.handle.renew(&app(), "a", SystemTime::now() + Duration::from_secs(90)).await.unwrap();
+    bus.handle.release(&app(), "a").await.unwrap();
+    assert_eq!(client.run("GET coalmine:lease:app").await, "(nil)");
 }

@@ -1,0 +1,210 @@
+//! Which keys are ours, and what each is for. Pure.
+
+use std::collections::BTreeSet;
+
+use super::command::{MarkName, Watched};
+use crate::model::ServiceName;
+
+/// A key without the store's prefix. Bytes, because an owner may be any.
+pub(super) type Key = Vec<u8>;
+
+/// Holds the key that signs the cookies of all balancers on the prefix.
+pub(super) const AFFINITY: &[u8] = b"affinity:key";
+
+/// What a key is for. A service named here is one that is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// An alert of every service whose alert key this is, or lies under.
+    Alert,
+    Drain(ServiceName),
+    Weights(ServiceName),
+    Ejection(ServiceName),
+    /// An ejection that one balancer has seen at first hand.
+    Peer(ServiceName),
+    Lease(ServiceName),
+    AffinityKey,
+}
+
+/// All keys that are looked at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys {
+    /// The alert keys themselves, without owners.
+    alerts: BTreeSet<Key>,
+    services: BTreeSet<ServiceName>,
+    affinity: bool,
+}
+
+impl Keys {
+    /// `affinity`: whether the shared signing key is of interest.
+    pub(super) fn new(watched: &[Watched], affinity: bool) -> Self {
+        let alerts = watched.iter().map(|watched| watched.keys.key.as_bytes().to_vec()).collect();
+        let services = watched.iter().map(|watched| watched.service.clone()).collect();
+        Self { alerts, services, affinity }
+    }
+
+    /// What a key is for; `None`: not ours. A key that can be an alert always is one: reading an alert as something
+    /// else could keep a bad canary in.
+    pub(super) fn place(&self, key: &[u8]) -> Option<Place> {
+        if self.alerts.iter().any(|root| is_under(key, root)) {
+            return Some(Place::Alert);
+        }
+        if key == AFFINITY {
+            return self.affinity.then_some(Place::AffinityKey);
+        }
+        let (kind, rest) = split(key);
+        let (service, tail) = split(rest?);
+        let service = ServiceName::new(std::str::from_utf8(service).ok()?)?;
+        let service = self.services.get(&service)?.clone();
+        match (kind, tail) {
+            (b"drain", Some([_, ..])) => Some(Place::Drain(service)),
+            (b"weight", None) => Some(Place::Weights(service)),
+            (b"eject", None) => Some(Place::Ejection(service)),
+            (b"eject", Some([_, ..])) => Some(Place::Peer(service)),
+            (b"lease", None) => Some(Place::Lease(service)),
+            _ => None,
+        }
+    }
+
+    /// The roots under which there may be any number of keys.
+    pub(super) fn roots(&self) -> Vec<Key> {
+        let many = |service| [drains(service), ejection(service)];
+        self.alerts.iter().cloned().chain(self.services.iter().flat_map(many)).collect()
+    }
+
+    /// Every key whose name is known before it was ever seen.
+    pub(super) fn fixed(&self) -> impl Iterator<Item = Key> {
+        let alerts = self.alerts.iter().flat_map(|root| [root.clone(), [root, b":api".as_slice()].concat()]);
+        let marks = self.services.iter().flat_map(|service| [weights(service), ejection(service), lease(service)]);
+        alerts.chain(marks).chain(self.affinity.then(|| AFFINITY.to_vec()))
+    }
+}
+
+/// The key of a mark.
+pub(super) fn mark(service: &ServiceName, name: &MarkName) -> Key {
+    match name {
+        MarkName::Drain(backend) => format!("drain:{service}:{backend}").into_bytes(),
+        MarkName::Weights => weights(service),
+        MarkName::Ejection => ejection(service),
+    }
+}
+
+/// The root of all drains of a service. No key by itself.
+pub(super) fn drains(service: &ServiceName) -> Key {
+    format!("drain:{service}").into_bytes()
+}
+
+pub(super) fn weights(service: &ServiceName) -> Key {
+    format!("weight:{service}").into_bytes()
+}
+
+/// The operators' ejection, and the root of those by balancers.
+pub(super) fn ejection(service: &ServiceName) -> Key {
+    format!("eject:{service}").into_bytes()
+}
+
+pub(super) fn peer(service: &ServiceName, balancer: &str) -> Key {
+    format!("eject:{service}:{balancer}").into_bytes()
+}
+
+pub(super) fn lease(service: &ServiceName) -> Key {
+    format!("lease:{service}").into_bytes()
+}
+
+/// Whether a key is `root` or `root:<owner>`.
+pub(super) fn is_under(key: &[u8], root: &[u8]) -> bool {
+    key.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with(b":"))
+}
+
+/// What follows `root:` in a key that is under it; empty for `root` itself.
+pub(super) fn rest<'a>(key: &'a [u8], root: &[u8]) -> &'a [u8] {
+    key.get(root.len() + 1..).unwrap_or_default()
+}
+
+/// The parts before and after the first colon.
+fn split(key: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match key.iter().position(|byte| *byte == b':') {
+        Some(at) => (&key[..at], Some(&key[at + 1..])),
+        None => (key, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{AlertKeys, BackendId};
+
+    fn keys(alert: &str) -> Keys {
+        let keys = AlertKeys { key: alert.to_owned(), compat: Vec::new() };
+        Keys::new(&[Watched { service: app(), keys }], true)
+    }
+
+    fn app() -> ServiceName {
+        ServiceName::new("app").unwrap()
+    }
+
+    #[test]
+    fn every_key_of_a_watched_service_has_its_place() {
+        let keys = keys("alert:app");
+        let place = |key: &str| keys.place(key.as_bytes());
+        assert_eq!(place("alert:app"), Some(Place::Alert));
+        assert_eq!(place("alert:app:a:b"), Some(Place::Alert));
+        assert_eq!(place("drain:app:[::1]:80"), Some(Place::Drain(app())));
+        assert_eq!(place("weight:app"), Some(Place::Weights(app())));
+        assert_eq!(place("eject:app"), Some(Place::Ejection(app())));
+        assert_eq!(place("eject:app:lb-1.example"), Some(Place::Peer(app())));
+        assert_eq!(place("lease:app"), Some(Place::Lease(app())));
+        assert_eq!(place("affinity:key"), Some(Place::AffinityKey));
+    }
+
+    #[test]
+    fn what_only_looks_alike_is_a_stranger() {
+        let keys = keys("alert:app");
+        for stranger in [
+            "",
+            ":",
+            "drain",
+            "drain:app",
+            "drain:app:",
+            "drain:other:x",
+            "weight:app:x",
+            "eject:app:",
+            "eject:",
+            "lease:app:x",
+            "lease:App",
+            "affinity:key:x",
+            "alert:application",
+            "alert",
+            "weights:app",
+        ] {
+            assert_eq!(keys.place(stranger.as_bytes()), None, "{stranger}");
+        }
+        assert_eq!(keys.place(b"drain:\xff:x"), None);
+        assert_eq!(keys.place(b"drain:app:\xff"), Some(Place::Drain(app())));
+    }
+
+    #[test]
+    fn a_key_that_can_be_an_alert_is_one() {
+        assert_eq!(keys("eject").place(b"eject:app"), Some(Place::Alert));
+    }
+
+    #[test]
+    fn a_mark_is_found_where_it_is_written() {
+        let name = MarkName::Drain(BackendId::new("10.0.0.1:3000"));
+        let key = mark(&app(), &name);
+        assert_eq!(keys("alert:app").place(&key), Some(Place::Drain(app())));
+        assert_eq!(rest(&key, &drains(&app())), b"10.0.0.1:3000");
+        assert_eq!(rest(b"alert:app", b"alert:app"), b"");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_placed_without_panic(tail in proptest::collection::vec(any::<u8>(), 0..40)) {
+            for start in ["", "drain:", "drain:app:", "eject:app:", "lease:"] {
+                let key = [start.as_bytes(), &tail].concat();
+                let _ = keys("alert:app").place(&key);
+            }
+        }
+    }
+}

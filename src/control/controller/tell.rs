@@ -1,0 +1,89 @@
+//! What the controller says: metrics, status, announcements.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::control::fleet::{Change, Fleet, News, ServiceState};
+use crate::control::gate::{Gate, Turn};
+use crate::control::status::FleetStatus;
+use crate::metrics::ControlMetrics;
+use crate::model::{PeerMark, ServiceName};
+
+/// What the controller says, always the latest.
+pub struct Outputs {
+    pub status: watch::Receiver<Arc<FleetStatus>>,
+    pub announcements: watch::Receiver<Announcements>,
+}
+
+/// The canaries that this balancer keeps out for what it has seen itself, for the others to follow.
+pub type Announcements = BTreeMap<ServiceName, PeerMark>;
+
+/// The controller's ends.
+pub(super) struct Tellers {
+    metrics: ControlMetrics,
+    status: watch::Sender<Arc<FleetStatus>>,
+    announcements: watch::Sender<Announcements>,
+}
+
+impl Tellers {
+    pub(super) fn new(metrics: ControlMetrics, status: FleetStatus) -> (Self, Outputs) {
+        let (status, watched) = watch::channel(Arc::new(status));
+        let (announcements, announced) = watch::channel(Announcements::new());
+        (Self { metrics, status, announcements }, Outputs { status: watched, announcements: announced })
+    }
+
+    /// A table is in force.
+    pub(super) fn published(&self, generation: u64) {
+        self.metrics.published(generation);
+    }
+
+    /// The controller is alive.
+    pub(super) fn beat(&self) {
+        self.metrics.beat("controller");
+    }
+
+    /// A change is in force, `took` after its first sign.
+    pub(super) fn changed(&self, service: &ServiceState, change: &Change, took: Duration) {
+        if let Some(Turn::Ejected(reason)) = change.turn {
+            self.metrics.gate(&service.spec.name).ejected(reason, took);
+        }
+        for news in &change.news {
+            if let News::Out { target, .. } = news {
+                self.metrics.backend_ejections(target).inc();
+            }
+        }
+        self.show(service);
+    }
+
+    pub(super) fn show(&self, service: &ServiceState) {
+        let name = &service.spec.name;
+        if let Some(gate) = &service.gate {
+            self.metrics.gate(name).show(gate.admitted(), gate.reasons());
+            self.metrics.canary_share(name).set(service.plan.share());
+        }
+        self.metrics.degraded(name).set(i64::from(service.degraded));
+        for member in &service.members {
+            self.metrics.backend_up(&member.target).set(i64::from(member.is_up()));
+            self.metrics.backend_ejected(&member.target).set(i64::from(member.penalty.stands()));
+            // It is there before the first one, so that a rate of it is right.
+            self.metrics.backend_ejections(&member.target).inc_by(0);
+        }
+    }
+
+    pub(super) fn tell(&self, fleet: &Fleet, status: FleetStatus) {
+        self.status.send_replace(Arc::new(status));
+        let seen = fleet.services.iter().filter_map(|service| {
+            let reason = service.gate.as_ref().and_then(Gate::first_hand)?;
+            Some((service.spec.name.clone(), PeerMark { reason }))
+        });
+        let seen: Announcements = seen.collect();
+        self.announcements.send_if_modified(|said| {
+            let news = *said != seen;
+            *said = seen;
+            news
+        });
+    }
+}

@@ -1,0 +1,41 @@
+//! What probes and owners of alerts say.
+
+use super::{Change, News, ServiceState};
+use crate::control::gate::Signal;
+use crate::control::moment::Moment;
+use crate::model::{AlertReading, ProbeReport, Track};
+
+impl ServiceState {
+    /// `None` for a backend that is not configured.
+    pub(super) fn probed(&mut self, report: &ProbeReport, now: Moment) -> Option<Change> {
+        let place = self.members.iter().position(|member| member.target == report.target)?;
+        Some(self.event("probe", now, |service, notes| {
+            let passed = report.failure.is_none();
+            let member = &mut service.members[place];
+            let could_serve = member.may_serve();
+            if member.health != report.health {
+                (member.health, member.since) = (report.health, now.wall);
+                notes.news.push(News::Health(member.target.clone()));
+            }
+            notes.visible |= member.failure != report.failure;
+            member.failure.clone_from(&report.failure);
+            member.unproved &= !passed;
+            if notes.news.is_empty() && !could_serve && member.may_serve() {
+                notes.news.push(News::Back(member.target.clone()));
+            }
+            if report.target.track == Track::Canary {
+                let any_up = service.members.iter().any(|member| member.is(Track::Canary) && member.is_up());
+                service.signal(Signal::Probe { backend: &report.target.backend, passed, any_up }, notes, now);
+            }
+        }))
+    }
+
+    pub(super) fn alerted(&mut self, reading: &AlertReading, now: Moment) -> Change {
+        self.event("alert", now, |service, notes| {
+            service.owners.clone_from(&reading.owners);
+            service.alerts_read = true;
+            notes.visible = true;
+            service.signal(Signal::Alert(!reading.owners.is_empty()), notes, now);
+        })
+    }
+}

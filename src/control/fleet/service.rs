@@ -1,0 +1,157 @@
+//! The state of one service, and what every event has in common.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::change::Notes;
+use super::trial::Attempt;
+use super::{Change, Member, News, Plan};
+use crate::control::gate::ramp::Ramp;
+use crate::control::gate::{Gate, Signal, Turn, Verdict};
+use crate::control::moment::Moment;
+use crate::health::outlier::Window;
+use crate::model::{BackendId, Marks, Owners, ProbeTarget, ServiceSpec, Track};
+use crate::table::{Alarm, Outcomes};
+
+/// Everything that is known of one service.
+#[derive(Debug)]
+pub(in crate::control) struct ServiceState {
+    pub(in crate::control) spec: ServiceSpec,
+    /// `None`: a service without a canary.
+    pub(in crate::control) gate: Option<Gate>,
+    /// When the gate last opened or closed.
+    pub(in crate::control) gate_since: SystemTime,
+    pub(in crate::control) owners: Owners,
+    pub(in crate::control) alerts_read: bool,
+    pub(in crate::control) marks: Marks,
+    pub(in crate::control) members: Vec<Member>,
+    /// What the data plane counts of the canary as a whole, across all tables.
+    pub(in crate::control) together: Arc<Outcomes>,
+    /// Every member fails.
+    pub(in crate::control) degraded: bool,
+    /// Some exactly while the gate waits for a trial.
+    pub(in crate::control) trial: Option<Attempt>,
+    /// Who gets the traffic, as of the last event.
+    pub(in crate::control) plan: Plan,
+    pub(super) canary_window: Window,
+    /// The backend that a lease keeps out at the moment.
+    pub(super) leased: Option<BackendId>,
+    pub(super) ramp: Option<Ramp>,
+    pub(super) trials: u64,
+    pub(super) alarm: Arc<Alarm>,
+}
+
+impl ServiceState {
+    pub(super) fn new(spec: &ServiceSpec, alarm: Arc<Alarm>, now: Moment) -> Self {
+        let tracks = [(Track::Stable, Some(&spec.stable)), (Track::Canary, spec.canary.as_ref())];
+        let members = tracks.into_iter().flat_map(|(track, of)| {
+            let backends = of.map_or(&[][..], |of| &of.backends);
+            backends.iter().map(move |backend| {
+                let target = ProbeTarget { service: spec.name.clone(), track, backend: backend.id.clone() };
+                Member::new(target, backend.clone(), &spec.outlier, now)
+            })
+        });
+        let together = Arc::<Outcomes>::default();
+        let mut service = Self {
+            gate: spec.canary.as_ref().map(|canary| Gate::new(canary.probe.rise.get(), spec.outlier.clone())),
+            gate_since: now.wall,
+            owners: Owners::new(),
+            alerts_read: false,
+            marks: Marks::default(),
+            members: members.collect(),
+            canary_window: Window::new(spec.outlier.window, together.sample(), now.at),
+            together,
+            degraded: false,
+            trial: None,
+            plan: Plan::default(),
+            leased: None,
+            ramp: None,
+            trials: 0,
+            alarm,
+            spec: spec.clone(),
+        };
+        service.plan = service.planned(now);
+        service
+    }
+
+    pub(in crate::control) fn admitted(&self) -> bool {
+        self.gate.as_ref().is_some_and(Gate::admitted)
+    }
+
+    pub(super) fn signal(&mut self, signal: Signal<'_>, notes: &mut Notes, now: Moment) {
+        if let Some(gate) = &mut self.gate {
+            notes.turned(gate.observe(signal, now));
+        }
+    }
+
+    /// Works on one event: what `work` does to the state, what follows from it, and the difference.
+    pub(super) fn event(
+        &mut self,
+        cause: &'static str,
+        now: Moment,
+        work: impl FnOnce(&mut Self, &mut Notes),
+    ) -> Change {
+        let mut notes = Notes::new(cause);
+        work(self, &mut notes);
+        self.settle(&mut notes, now);
+        let plan = self.planned(now);
+        if plan.up() != self.plan.up() {
+            let of = self.members.iter().filter(|member| member.is(Track::Stable)).count();
+            notes.news.push(News::Up { up: plan.up(), of, cause: notes.cause });
+        }
+        for (these, others, drains) in [(&plan, &self.plan, true), (&self.plan, &plan, false)] {
+            let changed = these.draining.iter().filter(|target| !others.draining.contains(target));
+            notes.news.extend(changed.map(|target| News::Drain { target: target.clone(), drains }));
+        }
+        let routing = plan != self.plan;
+        self.plan = plan;
+        let Notes { turn, news, visible, .. } = notes;
+        let visible = visible || routing || turn.is_some() || !news.is_empty();
+        Change { service: self.spec.name.clone(), turn, news, routing, visible }
+    }
+
+    /// What must hold after every event, whatever it was.
+    fn settle(&mut self, notes: &mut Notes, now: Moment) {
+        self.never_the_last(notes);
+        self.accuse_an_empty_canary(notes, now);
+        // A canary without weight is there for testers, and a trial would send it somebody else.
+        if self.in_trial() && self.weights()[1] == 0 {
+            self.signal(Signal::Trial(Verdict::Passed), notes, now);
+        }
+        self.keep_trial(now);
+        match notes.turn {
+            Some(Turn::Ejected(_)) => (self.gate_since, self.ramp) = (now.wall, None),
+            Some(Turn::Admitted { back }) => {
+                self.gate_since = now.wall;
+                let slow_start = self.spec.canary.as_ref().and_then(|canary| canary.slow_start).filter(|_| back);
+                self.ramp = slow_start.and_then(|span| Ramp::new(span, now.at));
+            }
+            Some(Turn::Reasons) | None => {}
+        }
+    }
+
+    /// Live traffic never keeps the last backend of stable out: when the others go, it comes back.
+    fn never_the_last(&mut self, notes: &mut Notes) {
+        let undrained = |member: &Member| member.is(Track::Stable) && self.drained(member).is_none();
+        if self.members.iter().any(|member| undrained(member) && member.may_serve()) {
+            return;
+        }
+        let punished = self.members.iter().map(|member| undrained(member) && member.is_up() && member.penalty.stands());
+        let punished: Vec<bool> = punished.collect();
+        for (member, _) in self.members.iter_mut().zip(punished).filter(|(_, punished)| *punished) {
+            member.penalty.lift();
+            member.unproved = false;
+            notes.news.push(News::Back(member.target.clone()));
+            notes.cause = "the others are down";
+        }
+    }
+
+    /// A canary is out when live traffic keeps the last one of its backends out that its probes do not.
+    fn accuse_an_empty_canary(&mut self, notes: &mut Notes, now: Moment) {
+        let mut canary = self.members.iter().filter(|member| member.is(Track::Canary));
+        let nobody = !canary.clone().any(Member::may_serve);
+        if self.admitted() && nobody && canary.any(|member| member.is_up() && member.penalty.stands()) {
+            self.signal(Signal::Live, notes, now);
+        }
+    }
+}
