@@ -32,8 +32,14 @@ pub(crate) struct Exit {
 
 impl Process {
     #[track_caller]
-    pub(crate) fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_with(command, Stdio::piped())
+    }
+
+    /// The same with another standard input than a pipe.
+    #[track_caller]
+    pub(crate) fn start_with(mut command: Command, stdin: Stdio) -> Self {
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (stdout, stderr) = (Output::default(), Output::default());
         let readers = vec![
@@ -65,6 +71,12 @@ impl Process {
 
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for the end alone: a child of its own may write on. Gives its exit code.
+    #[track_caller]
+    pub(crate) fn wait_code(&mut self) -> Option<i32> {
+        eventually_some("the process ends", || self.child.try_wait().unwrap()).code()
     }
 
     /// Waits for the end, and for all that was written before it.
