@@ -3,11 +3,12 @@
 use std::thread::JoinHandle;
 
 use anyhow::Context;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::{self, Company, Watched, Wiring};
 use crate::control::{Controller, Inputs};
-use crate::model::{RedisSettings, ServiceSpec};
+use crate::model::{RedisSettings, Secret, ServiceSpec, Settings};
 
 /// The alert bus, and what it is started with.
 pub(super) struct Bus {
@@ -46,6 +47,16 @@ pub(super) fn start(
         runtime.shutdown_background();
     });
     thread.context("the control thread could not be started")
+}
+
+/// Where the bus tells the shared signing key, and where the controller hears it. It is told nowhere where the
+/// configuration has a key or there is no Redis to share it.
+pub(super) fn shared_key(
+    settings: &Settings,
+) -> (Option<watch::Sender<Option<Secret>>>, watch::Receiver<Option<Secret>>) {
+    let (told, heard) = watch::channel(None);
+    let shared = settings.redis.is_some() && settings.affinity.key.is_none();
+    (shared.then_some(told), heard)
 }
 
 /// The alert keys of every service.

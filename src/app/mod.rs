@@ -70,6 +70,7 @@ impl App {
                 (endpoint, watched)
             })
             .collect();
+        let (affinity, shared_key) = control::shared_key(&settings);
         let keys = settings.affinity.key.map(|key| Arc::new(Keys::new(vec![key])));
         let (controller, Outputs { status, announcements }) =
             Controller::new(&settings.services, addresses.clone(), keys, &metrics, writer);
@@ -79,7 +80,7 @@ impl App {
         let (address_sender, resolved) = mpsc::channel(QUEUE);
         let (mark_sender, marks) = mpsc::channel(QUEUE);
         let (bus, commands) = bus::channel();
-        let inputs = Inputs { alerts, probes, addresses: resolved, marks };
+        let inputs = Inputs { alerts, probes, addresses: resolved, marks, keys: shared_key };
         let wiring = bus::Wiring {
             watched: control::watched(&settings.services),
             commands,
@@ -89,7 +90,7 @@ impl App {
             kept: None,
             shutdown: ended.clone(),
         };
-        let company = bus::Company { name: settings.balancer.name, announcements, affinity: None };
+        let company = bus::Company { name: settings.balancer.name, announcements, affinity };
         let alert_bus = control::Bus { redis: settings.redis, wiring, company };
         let control = control::start(alert_bus, controller, inputs, ended.clone())?;
 
