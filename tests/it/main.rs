@@ -21,6 +21,7 @@ mod lease;
 mod life;
 mod limits;
 mod log;
+mod marks;
 mod operate;
 mod reroute;
 mod resend;
