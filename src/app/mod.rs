@@ -39,7 +39,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bus::{self, BusHandle};
 use crate::control::admin::{self, Admin, Readiness, Reloads};
-use crate::control::{Controller, FleetStatus, Inputs, Outputs};
+use crate::control::{Controller, ControllerHandle, FleetStatus, Inputs, Outputs};
 use crate::metrics::Metrics;
 use crate::model::Settings;
 use crate::proxy::{self, AccessWriter, Front, FrontSettings, Stop};
@@ -71,6 +71,7 @@ pub struct App {
     pub admin: SocketAddr,
     pub status: watch::Receiver<Arc<FleetStatus>>,
     pub bus: BusHandle,
+    controls: ControllerHandle,
     settings: Settings,
     metrics: Metrics,
     scouts: Scouts,
@@ -123,8 +124,9 @@ impl App {
         let (controller, Outputs { status, announcements }) =
             Controller::new(&settings.services, addresses, keys, &metrics, writer);
 
+        let (controls, orders) = crate::control::orders();
         let (bus, commands) = bus::channel();
-        let inputs = Inputs { alerts, probes, addresses: resolved, marks, keys: shared_key };
+        let inputs = Inputs { alerts, probes, addresses: resolved, orders, marks, keys: shared_key };
         let wiring = bus::Wiring {
             watched: control::watched(&settings.services),
             commands,
@@ -162,6 +164,7 @@ impl App {
             admin: sockets.admin_address,
             status,
             bus,
+            controls,
             settings,
             metrics,
             scouts,

@@ -18,5 +18,5 @@ mod moment;
 mod specimen;
 mod status;
 
-pub use controller::{Addresses, Announcements, Controller, Inputs, Outputs};
+pub use controller::{Addresses, Announcements, Controller, ControllerHandle, Inputs, Orders, Outputs, orders};
 pub use status::{BackendStatus, FleetStatus, GateStatus, ServiceStatus, State, TrackStatus};

@@ -2,6 +2,7 @@
 
 mod inputs;
 mod log;
+mod orders;
 mod tell;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::model::{Endpoint, Secret, ServiceSpec};
 use crate::table::{Alarm, Keys, TableWriter};
 
 pub use inputs::{Addresses, Inputs};
+pub use orders::{ControllerHandle, Orders, orders};
 pub use tell::{Announcements, Outputs};
 
 /// Turns events into tables.
@@ -66,6 +68,7 @@ impl Controller {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
+                Some(order) = inputs.orders.0.recv() => self.obey(order),
                 Some(reading) = inputs.marks.recv() => {
                     let now = Moment::now();
                     let change = self.fleet.marked(&reading, now);

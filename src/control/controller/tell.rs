@@ -10,7 +10,7 @@ use crate::control::fleet::{Change, Fleet, News, ServiceState};
 use crate::control::gate::{Gate, Turn};
 use crate::control::status::FleetStatus;
 use crate::metrics::ControlMetrics;
-use crate::model::{PeerMark, ServiceName};
+use crate::model::{PeerMark, ProbeTarget, ServiceName};
 
 /// What the controller says, always the latest.
 pub struct Outputs {
@@ -70,6 +70,23 @@ impl Tellers {
             self.metrics.backend_ejected(&member.target).set(i64::from(member.penalty.stands()));
             // It is there before the first one, so that a rate of it is right.
             self.metrics.backend_ejections(&member.target).inc_by(0);
+        }
+    }
+
+    /// Takes back what was shown of what is configured no longer. `before`: every backend that was.
+    pub(super) fn forget(&self, before: &BTreeMap<ServiceName, Vec<ProbeTarget>>, fleet: &Fleet) {
+        for (name, targets) in before {
+            let service = fleet.service(name);
+            let there = |target: &ProbeTarget| {
+                service.is_some_and(|service| service.members.iter().any(|member| member.target == *target))
+            };
+            targets.iter().filter(|target| !there(target)).for_each(|target| self.metrics.forget_backend(target));
+            if service.is_none_or(|service| service.gate.is_none()) {
+                self.metrics.forget_gate(name);
+            }
+            if service.is_none() {
+                self.metrics.forget_service(name);
+            }
         }
     }
 

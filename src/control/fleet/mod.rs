@@ -5,7 +5,7 @@
 //! - [`member`]: the state of one backend.
 //! - [`plan`]: from that state to who gets traffic.
 //! - [`events`]: probes and alerts. [`marks`]: what operators and other balancers said. [`live`]: what clients' requests
-//!   have shown. [`trial`]: the one request of a canary's way back.
+//!   have shown. [`trial`]: the one request of a canary's way back. [`reload`]: another configuration.
 //! - [`change`]: what an event changed.
 
 mod change;
@@ -14,6 +14,7 @@ mod live;
 mod marks;
 mod member;
 mod plan;
+mod reload;
 mod service;
 mod trial;
 

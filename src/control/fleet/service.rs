@@ -10,7 +10,7 @@ use crate::control::gate::ramp::Ramp;
 use crate::control::gate::{Gate, Signal, Turn, Verdict};
 use crate::control::moment::Moment;
 use crate::health::outlier::Window;
-use crate::model::{BackendId, Marks, Owners, ProbeTarget, ServiceSpec, Track};
+use crate::model::{BackendId, BackendSpec, Marks, Owners, ProbeTarget, ServiceSpec, Track};
 use crate::table::{Alarm, Outcomes};
 
 /// Everything that is known of one service.
@@ -43,14 +43,7 @@ pub(in crate::control) struct ServiceState {
 
 impl ServiceState {
     pub(super) fn new(spec: &ServiceSpec, alarm: Arc<Alarm>, now: Moment) -> Self {
-        let tracks = [(Track::Stable, Some(&spec.stable)), (Track::Canary, spec.canary.as_ref())];
-        let members = tracks.into_iter().flat_map(|(track, of)| {
-            let backends = of.map_or(&[][..], |of| &of.backends);
-            backends.iter().map(move |backend| {
-                let target = ProbeTarget { service: spec.name.clone(), track, backend: backend.id.clone() };
-                Member::new(target, backend.clone(), &spec.outlier, now)
-            })
-        });
+        let members = members(spec).map(|(target, backend)| Member::new(target, backend, &spec.outlier, now));
         let together = Arc::<Outcomes>::default();
         let mut service = Self {
             gate: spec.canary.as_ref().map(|canary| Gate::new(canary.probe.rise.get(), spec.outlier.clone())),
@@ -154,4 +147,15 @@ impl ServiceState {
             self.signal(Signal::Live, notes, now);
         }
     }
+}
+
+/// Every backend that a configuration names, stable first.
+pub(super) fn members(spec: &ServiceSpec) -> impl Iterator<Item = (ProbeTarget, BackendSpec)> {
+    let tracks = [(Track::Stable, Some(&spec.stable)), (Track::Canary, spec.canary.as_ref())];
+    tracks.into_iter().flat_map(move |(track, of)| {
+        let backends = of.map_or(&[][..], |of| &of.backends);
+        backends.iter().map(move |backend| {
+            (ProbeTarget { service: spec.name.clone(), track, backend: backend.id.clone() }, backend.clone())
+        })
+    })
 }

@@ -81,6 +81,12 @@ impl Gate {
         Self { reasons, proofs: BTreeMap::new(), rise, returning: false, penalty: Penalty::default(), outlier }
     }
 
+    /// Other rules for the same canary, and perhaps other backends: only what those proved that are `there` still counts.
+    pub(super) fn reload(&mut self, rise: u32, outlier: OutlierSpec, there: impl Fn(&BackendId) -> bool) {
+        (self.rise, self.outlier) = (rise, outlier);
+        self.proofs.retain(|backend, _| there(backend));
+    }
+
     pub(super) fn admitted(&self) -> bool {
         self.reasons.is_empty()
     }

@@ -9,6 +9,7 @@ use crate::model::{Reason, Track};
 
 mod live;
 mod marks;
+mod reload;
 
 const STABLE: (u16, &[&str]) = (2, &["a", "b"]);
 const CANARY: (u16, &[&str]) = (1, &["c", "d"]);
