@@ -121,9 +121,7 @@ impl Desk<'_> {
                     Order::HandOver if handing.is_some() => tracing::warn!("a successor is being started already"),
                     Order::HandOver => {
                         let ((doors, keepsake), program) = (app.estate(), self.program.clone());
-                        handing = Some(Box::pin(async move {
-                            Successor::start(program, doors, keepsake.await.to_bytes()).await
-                        }));
+                        handing = Some(Box::pin(Successor::start(program, doors, keepsake)));
                     }
                 },
             }

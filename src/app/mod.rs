@@ -122,7 +122,7 @@ impl App {
         let (affinity, shared_key) = control::shared_key(&settings);
         let keys = settings.affinity.key.clone().map(|key| Arc::new(Keys::new(vec![key])));
         let (controller, Outputs { status, announcements }) =
-            Controller::new(&settings.services, addresses, keys, &metrics, writer);
+            Controller::new(&settings.services, addresses, keys, keepsake.control.as_ref(), &metrics, writer);
 
         let (controls, orders) = crate::control::orders();
         let (bus, commands) = bus::channel();
@@ -264,7 +264,7 @@ impl App {
 
     /// What a successor gets: the listening sockets, and what is known.
     fn estate(&self) -> (Arc<[Door]>, impl Future<Output = Keepsake> + use<>) {
-        (self.doors.clone(), Keepsake::of(self.bus.clone()))
+        (self.doors.clone(), Keepsake::of(self.bus.clone(), self.controls.clone()))
     }
 
     async fn end(self) {

@@ -5,6 +5,7 @@
 //! - [`moment`]: the time and the chance that these two are told.
 //! - [`build`]: from that state to a routing table.
 //! - [`controller`]: the only task that changes the state and publishes tables.
+//! - [`keepsake`]: what the process after this one is told of its decisions.
 //! - [`status`]: what the controller tells the operators.
 //! - [`admin`]: the operators' door.
 
@@ -13,10 +14,12 @@ mod build;
 mod controller;
 mod fleet;
 mod gate;
+mod keepsake;
 mod moment;
 #[cfg(test)]
 mod specimen;
 mod status;
 
 pub use controller::{Addresses, Announcements, Controller, ControllerHandle, Inputs, Orders, Outputs, orders};
+pub use keepsake::Keepsake;
 pub use status::{BackendStatus, FleetStatus, GateStatus, ServiceStatus, State, TrackStatus};

@@ -6,9 +6,11 @@ mod reload;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use self::choice::choice;
 use super::fleet::{Fleet, ServiceState};
+use super::keepsake::KeptTurns;
 use crate::metrics::DataMetrics;
 use crate::model::{CircuitLimits, Endpoint, ProbeTarget, Secret, ServiceName, Track};
 use crate::table::{
@@ -62,6 +64,31 @@ impl Builder {
 
     pub(super) fn metrics(&self) -> &DataMetrics {
         &self.metrics
+    }
+
+    pub(super) fn keys(&self) -> Option<&Keys> {
+        self.keys.as_deref()
+    }
+
+    /// How far a service has come in its schedules.
+    pub(super) fn turns(&self, service: &ServiceName) -> KeptTurns {
+        let routed = self.places.get(service).and_then(|place| self.table.services.get(*place));
+        routed.map_or_else(KeptTurns::default, |routed| {
+            let Positions { ticket, stable, canary } = &*routed.positions;
+            let [ticket, stable, canary] = [ticket, stable, canary].map(|line| line.0.load(Relaxed));
+            KeptTurns { ticket, stable, canary }
+        })
+    }
+
+    /// Goes on where another process has come to.
+    pub(super) fn go_on(&self, service: &ServiceName, turns: KeptTurns) {
+        let routed = self.places.get(service).and_then(|place| self.table.services.get(*place));
+        if let Some(routed) = routed {
+            let Positions { ticket, stable, canary } = &*routed.positions;
+            for (line, turn) in [(ticket, turns.ticket), (stable, turns.stable), (canary, turns.canary)] {
+                line.0.store(turn, Relaxed);
+            }
+        }
     }
 
     /// Routes one service anew, as its plan says.

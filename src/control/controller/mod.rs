@@ -15,6 +15,7 @@ use self::inputs::{ROUND, current, heard};
 use self::tell::Tellers;
 use super::build::Builder;
 use super::fleet::{Change, Fleet};
+use super::keepsake::Keepsake;
 use super::moment::Moment;
 use super::status::FleetStatus;
 use crate::metrics::Metrics;
@@ -36,19 +37,31 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Publishes the first table: stable in rotation, every canary out.
+    /// Publishes the first table: stable in rotation, every canary out. `kept`: the decisions of a process before this
+    /// one, and its keys where there are no others.
     pub fn new(
         services: &[ServiceSpec],
         addresses: Addresses,
         keys: Option<Arc<Keys>>,
+        kept: Option<&Keepsake>,
         metrics: &Metrics,
         mut writer: TableWriter,
     ) -> (Self, Outputs) {
         let alarm = Arc::<Alarm>::default();
         let now = Moment::now();
-        let fleet = Fleet::new(services, &alarm, now);
+        let mut fleet = Fleet::new(services, &alarm, now);
+        if let Some(kept) = kept {
+            fleet.restore(kept, now);
+        }
+        let kept_keys = kept.map(|kept| &kept.keys[..]).filter(|keys| !keys.is_empty());
+        let keys = keys.or_else(|| kept_keys.map(|keys| Arc::new(Keys::new(keys.to_vec()))));
         let builder =
             Builder::new(&fleet, metrics.data.clone(), &alarm, keys, |endpoint| current(&addresses, endpoint));
+        for service in &fleet.services {
+            if let Some(kept) = kept.and_then(|kept| kept.service(&service.spec.name)) {
+                builder.go_on(&service.spec.name, kept.turns);
+            }
+        }
         let generation = writer.publish(builder.table());
         let status = FleetStatus::new(&fleet, generation, &metrics.data, now);
         let (tellers, outputs) = Tellers::new(metrics.control.clone(), status);

@@ -8,6 +8,7 @@ use super::Controller;
 use super::inputs::{Addresses, current};
 use super::log;
 use crate::control::fleet::{Fleet, Member};
+use crate::control::keepsake::Keepsake;
 use crate::control::moment::Moment;
 use crate::control::status::FleetStatus;
 use crate::model::{ProbeTarget, ServiceName, ServiceSpec};
@@ -24,6 +25,7 @@ pub struct Orders(pub(super) mpsc::Receiver<Order>);
 
 pub(super) enum Order {
     Reload { services: Vec<ServiceSpec>, addresses: Addresses, reply: oneshot::Sender<()> },
+    Keepsake { reply: oneshot::Sender<Keepsake> },
 }
 
 /// The controller has ended.
@@ -47,6 +49,14 @@ impl ControllerHandle {
         self.ask(|reply| Order::Reload { services, addresses, reply }).await
     }
 
+    /// What the process that takes the place of this one must know of the decisions here.
+    ///
+    /// # Errors
+    /// The controller has ended.
+    pub async fn keepsake(&self) -> Result<Keepsake, Gone> {
+        self.ask(|reply| Order::Keepsake { reply }).await
+    }
+
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, Gone> {
         let (reply, answer) = oneshot::channel();
         self.0.send(order(reply)).await.map_err(|_| Gone)?;
@@ -62,7 +72,17 @@ impl Controller {
                 self.reload(&services, addresses);
                 _ = reply.send(());
             }
+            Order::Keepsake { reply } => _ = reply.send(self.keepsake()),
         }
+    }
+
+    fn keepsake(&self) -> Keepsake {
+        let now = Moment::now();
+        let services = self.fleet.services.iter().map(|service| {
+            let name = &service.spec.name;
+            (name.clone(), service.kept(self.builder.turns(name), now))
+        });
+        Keepsake::new(services, self.builder.keys().map_or_else(Vec::new, |keys| keys.secrets().to_vec()))
     }
 
     fn reload(&mut self, services: &[ServiceSpec], addresses: Addresses) {

@@ -6,10 +6,12 @@
 //! - [`plan`]: from that state to who gets traffic.
 //! - [`events`]: probes and alerts. [`marks`]: what operators and other balancers said. [`live`]: what clients' requests
 //!   have shown. [`trial`]: the one request of a canary's way back. [`reload`]: another configuration.
+//!   [`kept`]: what the next process is told.
 //! - [`change`]: what an event changed.
 
 mod change;
 mod events;
+mod kept;
 mod live;
 mod marks;
 mod member;

@@ -116,8 +116,10 @@ impl ServiceState {
             Some(Turn::Ejected(_)) => (self.gate_since, self.ramp) = (now.wall, None),
             Some(Turn::Admitted { back }) => {
                 self.gate_since = now.wall;
-                let slow_start = self.spec.canary.as_ref().and_then(|canary| canary.slow_start).filter(|_| back);
-                self.ramp = slow_start.and_then(|span| Ramp::new(span, now.at));
+                if back {
+                    let slow_start = self.spec.canary.as_ref().and_then(|canary| canary.slow_start);
+                    self.ramp = slow_start.and_then(|span| Ramp::new(span, now.at));
+                }
             }
             Some(Turn::Reasons) | None => {}
         }

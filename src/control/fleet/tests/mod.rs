@@ -7,6 +7,7 @@ use crate::control::specimen;
 use crate::control::specimen::{RISE, alert, fleet, healthy, pass_trial, probe, service};
 use crate::model::{Reason, Track};
 
+mod kept;
 mod live;
 mod marks;
 mod reload;
