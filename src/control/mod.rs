@@ -6,6 +6,7 @@
 //! - [`build`]: from that state to a routing table.
 //! - [`controller`]: the only task that changes the state and publishes tables.
 //! - [`keepsake`]: what the process after this one is told of its decisions.
+//! - [`heartbeat`]: whether the controller is alive.
 //! - [`status`]: what the controller tells the operators.
 //! - [`admin`]: the operators' door.
 
@@ -14,6 +15,7 @@ mod build;
 mod controller;
 mod fleet;
 mod gate;
+mod heartbeat;
 mod keepsake;
 mod moment;
 #[cfg(test)]
@@ -21,5 +23,6 @@ mod specimen;
 mod status;
 
 pub use controller::{Addresses, Announcements, Controller, ControllerHandle, Inputs, Orders, Outputs, orders};
+pub use heartbeat::Heartbeat;
 pub use keepsake::Keepsake;
 pub use status::{BackendStatus, FleetStatus, GateStatus, ServiceStatus, State, TrackStatus};

@@ -1,5 +1,6 @@
 //! A table for another configuration, with everything in it that is unchanged.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -20,20 +21,20 @@ impl Builder {
             let spec = &service.spec;
             (spec.hosts.as_slice(), &spec.path_prefix)
         }));
-        self.table.router = Arc::new(router);
-        let (places, services) = (std::mem::take(&mut self.places), std::mem::take(&mut self.table.services));
+        let (mut places, mut services) = (BTreeMap::new(), Vec::with_capacity(fleet.services.len()));
         for (place, service) in fleet.services.iter().enumerate() {
             let name = &service.spec.name;
             self.agree(service);
             for member in &service.members {
                 self.add(service, member, addresses(&member.spec.address));
             }
-            let before = places.get(name).and_then(|place| services.get(*place));
+            let before = self.places.get(name).and_then(|place| self.table.services.get(*place));
             let positions = before.map_or_else(Arc::<Positions>::default, |routed| routed.positions.clone());
             let choice = choice(&service.spec, &mut self.keys);
-            self.places.insert(name.clone(), place);
-            self.table.services.push(Arc::new(self.routed(service, positions, choice)));
+            places.insert(name.clone(), place);
+            services.push(Arc::new(self.routed(service, positions, choice)));
         }
+        (self.table.router, self.table.services, self.places) = (Arc::new(router), services, places);
         self.forget(fleet);
     }
 

@@ -93,6 +93,7 @@ impl Controller {
         self.builder.reload(&self.fleet, |endpoint| current(&self.addresses, endpoint));
         let generation = self.writer.publish(self.builder.table());
         self.tellers.published(generation);
+        self.sound = self.fleet.clone();
         let took = now.at.elapsed();
         self.tellers.forget(&before, &self.fleet);
         for service in &self.fleet.services {

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::control::fleet::{Change, Fleet, News, ServiceState};
 use crate::control::gate::{Gate, Turn};
+use crate::control::heartbeat::Heartbeat;
 use crate::control::status::FleetStatus;
 use crate::metrics::ControlMetrics;
 use crate::model::{PeerMark, ProbeTarget, ServiceName};
@@ -16,6 +17,8 @@ use crate::model::{PeerMark, ProbeTarget, ServiceName};
 pub struct Outputs {
     pub status: watch::Receiver<Arc<FleetStatus>>,
     pub announcements: watch::Receiver<Announcements>,
+    /// Beats each time the controller has looked at its counters.
+    pub heartbeat: Heartbeat,
 }
 
 /// The canaries that this balancer keeps out for what it has seen itself, for the others to follow.
@@ -26,13 +29,16 @@ pub(super) struct Tellers {
     metrics: ControlMetrics,
     status: watch::Sender<Arc<FleetStatus>>,
     announcements: watch::Sender<Announcements>,
+    heartbeat: Heartbeat,
 }
 
 impl Tellers {
     pub(super) fn new(metrics: ControlMetrics, status: FleetStatus) -> (Self, Outputs) {
         let (status, watched) = watch::channel(Arc::new(status));
         let (announcements, announced) = watch::channel(Announcements::new());
-        (Self { metrics, status, announcements }, Outputs { status: watched, announcements: announced })
+        let heartbeat = Heartbeat::default();
+        let outputs = Outputs { status: watched, announcements: announced, heartbeat: heartbeat.clone() };
+        (Self { metrics, status, announcements, heartbeat }, outputs)
     }
 
     /// A table is in force.
@@ -43,6 +49,7 @@ impl Tellers {
     /// The controller is alive.
     pub(super) fn beat(&self) {
         self.metrics.beat("controller");
+        self.heartbeat.beat();
     }
 
     /// A change is in force, `took` after its first sign.

@@ -32,7 +32,7 @@ use crate::model::{AlertReading, Health, MarkReading, ProbeReport, ServiceName, 
 use crate::table::Alarm;
 
 /// The state of all services, in the order of the configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Fleet {
     pub(super) services: Vec<ServiceState>,
 }
@@ -41,6 +41,13 @@ impl Fleet {
     /// `alarm` is what a trial rings when it ends.
     pub(super) fn new(services: &[ServiceSpec], alarm: &Arc<Alarm>, now: Moment) -> Self {
         Self { services: services.iter().map(|spec| ServiceState::new(spec, alarm.clone(), now)).collect() }
+    }
+
+    /// Takes over the state of one service from `other`.
+    pub(super) fn learn(&mut self, other: &ServiceState) {
+        if let Some(service) = self.service_mut(&other.spec.name) {
+            service.clone_from(other);
+        }
     }
 
     pub(super) fn service(&self, name: &ServiceName) -> Option<&ServiceState> {

@@ -14,7 +14,7 @@ use crate::model::{BackendId, BackendSpec, Marks, Owners, ProbeTarget, ServiceSp
 use crate::table::{Alarm, Outcomes};
 
 /// Everything that is known of one service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::control) struct ServiceState {
     pub(in crate::control) spec: ServiceSpec,
     /// `None`: a service without a canary.
