@@ -8,7 +8,7 @@ use crate::support::backend::Refusing;
 use crate::support::client::request;
 use crate::support::coalmine::Coalmine;
 use crate::support::plane::{Plane, retry_spec};
-use crate::support::{Backend, Config, Script, Service, eventually};
+use crate::support::{Backend, Config, Latch, Script, Service, eventually};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const SHORT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc";
@@ -266,6 +266,21 @@ fn a_request_that_waits_on_a_frozen_canary_moves_to_stable_when_an_alert_ejects_
     assert_eq!(retries(&coalmine, "ejected"), 2.0);
     assert_eq!(coalmine.metric("coalmine_backend_failures_total", &[]), 0.0, "a move is no failure");
     assert_eq!(coalmine.metric("coalmine_requests_in_flight", &[("track", "canary")]), 1.0, "the POST waits on");
+}
+
+#[test]
+fn a_request_that_waits_on_a_canary_that_is_drained_is_finished_there() {
+    let (stable, canary, coalmine) = all_to_canary("60s");
+    let latch = Latch::shut();
+    canary.on("/x", Script::new().read_body().hold(&latch).send(OK));
+    let mut get = coalmine.connect();
+    get.send(request("GET", "/x", &[]));
+    eventually("it waits on the canary", || canary.count() == 1);
+    assert_eq!(coalmine.ask("POST", "/api/v1/services/web/backends/canary/drain").status(), 202);
+    eventually("nothing new goes there", || coalmine.get("/").text() == "stable");
+    latch.open();
+    assert_eq!(get.receive().text(), "ok");
+    assert_eq!((stable.counts().get("GET /x"), retries(&coalmine, "ejected")), (None, 0.0));
 }
 
 #[test]
