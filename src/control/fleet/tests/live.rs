@@ -128,6 +128,32 @@ fn without_a_request_that_may_be_repeated_there_is_no_trial() {
 }
 
 #[test]
+fn an_answer_that_goes_on_for_long_is_good_enough() {
+    let now = moment();
+    let (mut fleet, now) = in_trial(healthy_by(one_canary(), now), now);
+    let trial = fleet.services[0].trial.as_ref().unwrap().trial.clone();
+    let seat = trial.claim().unwrap();
+    assert!(fleet.look(later(now, 11 * SECOND)).is_empty(), "it waits for its answer");
+    seat.answered();
+    assert!(fleet.look(later(now, 20 * SECOND)).is_empty(), "it has begun");
+    assert!(fleet.look(later(now, 29 * SECOND)).is_empty());
+    assert_eq!(turns(&fleet.look(later(now, 30 * SECOND))), [Turn::Admitted { back: true }]);
+}
+
+#[test]
+fn an_answer_that_breaks_off_soon_is_none() {
+    let now = moment();
+    let (mut fleet, now) = in_trial(healthy_by(one_canary(), now), now);
+    let trial = fleet.services[0].trial.as_ref().unwrap().trial.clone();
+    let seat = trial.claim().unwrap();
+    seat.answered();
+    assert!(fleet.look(now).is_empty());
+    seat.failed();
+    fleet.look(later(now, 10 * SECOND));
+    assert_eq!(reasons(&fleet), Reasons::from([Reason::Live]));
+}
+
+#[test]
 fn each_trial_is_another_one() {
     let now = moment();
     let (mut fleet, now) = in_trial(healthy_by(one_canary(), now), now);
