@@ -280,6 +280,22 @@ fn when_all_fail_together_nobody_is_ejected_then_or_afterwards() {
 }
 
 #[test]
+fn one_that_fails_alone_in_a_quiet_service_is_no_shared_fault() {
+    let mut now = moment();
+    let mut fleet = healthy_by(one_canary(), now);
+    for turn in 1..=5 {
+        now = later(now, 5 * SECOND);
+        end(&fleet, "a", 0, 1);
+        let changes = fleet.look(now);
+        assert!(!fleet.services[0].degraded, "turn {turn}: {changes:?}");
+        end(&fleet, "b", 1, 0);
+        now = later(now, SECOND / 10);
+        fleet.look(now);
+    }
+    assert_eq!(rotation(&fleet), ["b", "c"]);
+}
+
+#[test]
 fn a_share_that_is_too_small_in_stable_as_well_is_not_held_against_the_canary() {
     let now = moment();
     let mut fleet = healthy_by(one_canary(), now);
