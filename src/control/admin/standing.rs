@@ -33,6 +33,8 @@ pub(super) enum Part {
     Backend {
         backend: BackendId,
         draining: bool,
+        /// It gets new requests all the same, since nothing else of the service is up.
+        held: bool,
         /// It is sent nothing new by this balancer, and works on nothing of it.
         idle: bool,
         in_flight: i64,
