@@ -189,6 +189,11 @@ impl Pace {
         now
     }
 
+    /// The connection may not stay idle beyond `moment`.
+    pub(super) fn end_by(&self, moment: u64) {
+        self.set_deadline(self.deadline().min(moment));
+    }
+
     /// Whether the deadline of this request was missed, as the connection told by [`Pace::miss`].
     pub(super) fn missed(&self) -> bool {
         self.missed.load(Relaxed)
