@@ -4,12 +4,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::heartbeat::Heartbeat;
 use crate::bus::{self, Company, Watched, Wiring};
 use crate::control::{Controller, Inputs};
-use crate::model::{RedisSettings, ServiceSpec};
+use crate::model::{RedisSettings, Secret, ServiceSpec, Settings};
 
 /// Between two signs of life of the control thread.
 const BEAT: Duration = Duration::from_millis(250);
@@ -62,6 +63,16 @@ async fn beat(heartbeat: Heartbeat) {
         turns.tick().await;
         heartbeat.beat();
     }
+}
+
+/// Where the bus tells the shared signing key, and where the controller hears it. It is told nowhere where the
+/// configuration has a key or there is no Redis to share it.
+pub(super) fn shared_key(
+    settings: &Settings,
+) -> (Option<watch::Sender<Option<Secret>>>, watch::Receiver<Option<Secret>>) {
+    let (told, heard) = watch::channel(None);
+    let shared = settings.redis.is_some() && settings.affinity.key.is_none();
+    (shared.then_some(told), heard)
 }
 
 /// The alert keys of every service.

@@ -118,12 +118,13 @@ impl App {
         let (mark_sender, marks) = mpsc::channel(QUEUE);
         let mut scouts = Scouts::new(metrics.clone(), tasks.clone(), address_sender, probe_sender);
         let addresses = scouts.resolve(&settings.services).await;
+        let (affinity, shared_key) = control::shared_key(&settings);
         let keys = settings.affinity.key.clone().map(|key| Arc::new(Keys::new(vec![key])));
         let (controller, Outputs { status, announcements }) =
             Controller::new(&settings.services, addresses, keys, &metrics, writer);
 
         let (bus, commands) = bus::channel();
-        let inputs = Inputs { alerts, probes, addresses: resolved, marks };
+        let inputs = Inputs { alerts, probes, addresses: resolved, marks, keys: shared_key };
         let wiring = bus::Wiring {
             watched: control::watched(&settings.services),
             commands,
@@ -133,7 +134,7 @@ impl App {
             kept: keepsake.bus,
             shutdown: ended.clone(),
         };
-        let company = bus::Company { name: settings.balancer.name.clone(), announcements, affinity: None };
+        let company = bus::Company { name: settings.balancer.name.clone(), announcements, affinity };
         let alert_bus = control::Bus { redis: settings.redis.clone(), wiring, company };
         let heartbeat = Heartbeat::default();
         let control = control::start(alert_bus, controller, inputs, heartbeat.clone(), ended.clone())?;

@@ -119,8 +119,8 @@ impl Desk {
 
     /// Waits for one thing and deals with it. Cancel safe: nothing is taken from a channel without being dealt with.
     async fn step(&mut self) -> Result<(), Stopped> {
-        // While the store answers, it says when a lease ends.
-        let lease_end = self.board.next_lease_end().filter(|_| self.granter != Granter::Store);
+        // While the store answers, it says what has ended.
+        let end = self.board.next_end().filter(|_| self.granter != Granter::Store);
         let asked = tokio::select! {
             biased;
             () = self.ends.shutdown.cancelled() => return Err(Stopped),
@@ -148,8 +148,8 @@ impl Desk {
                 self.board.announce(announced, Instant::now());
                 None
             }
-            () = at(lease_end) => {
-                self.board.end_leases(Instant::now());
+            () = at(end) => {
+                self.board.end_overdue(Instant::now());
                 None
             }
         };

@@ -11,6 +11,14 @@ pub(super) type Key = Vec<u8>;
 /// Holds the key that signs the cookies of all balancers on the prefix.
 pub(super) const AFFINITY: &[u8] = b"affinity:key";
 
+/// What the keys of marks begin with, before a colon.
+const KINDS: [&str; 5] = ["drain", "weight", "eject", "lease", "affinity"];
+
+/// Whether an alert under this key would take the place of marks.
+pub fn is_for_marks(key: &str) -> bool {
+    KINDS.contains(&key.split(':').next().unwrap_or_default())
+}
+
 /// What a key is for. A service named here is one that is watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -187,6 +195,16 @@ mod tests {
     #[test]
     fn a_key_that_can_be_an_alert_is_one() {
         assert_eq!(keys("eject").place(b"eject:app"), Some(Place::Alert));
+    }
+
+    #[test]
+    fn no_key_of_a_mark_is_left_to_alerts() {
+        for mark in ["drain:app:x", "drain", "weight:app", "eject:app:lb1", "lease:app", "affinity:key"] {
+            assert!(is_for_marks(mark), "{mark}");
+        }
+        for free in ["alert:app", "drains:app", "app:drain", "ejected", ""] {
+            assert!(!is_for_marks(free), "{free}");
+        }
     }
 
     #[test]

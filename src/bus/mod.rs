@@ -39,6 +39,7 @@ mod wiring;
 
 pub use board::Kept;
 pub use command::{BusError, BusHandle, Commands, Mark, MarkName, Watched, channel};
+pub use key::is_for_marks;
 pub use memory::memory;
 pub use watch::redis;
 pub use wiring::{Company, Wiring};

@@ -6,6 +6,9 @@ use aws_lc_rs::rand;
 
 use crate::model::Secret;
 
+/// Keys that still verify what they signed before others came in their place. Who changes them more often than a
+/// visitor comes back loses that visitor.
+const OLDER: usize = 4;
 /// Bytes of a signature: HMAC-SHA256, cut to half its length (RFC 2104, 5).
 pub(super) const SIGNATURE: usize = 16;
 
@@ -25,6 +28,12 @@ impl Keys {
             Some(first) => Self { first, older: keys.collect() },
             None => Self::random(),
         }
+    }
+
+    /// The same, and `secret` signs from here on.
+    pub fn followed_by(&self, secret: &Secret) -> Self {
+        let older = std::iter::once(&self.first).chain(&self.older).take(OLDER);
+        Self { first: hmac::Key::new(HMAC_SHA256, secret.reveal().as_bytes()), older: older.cloned().collect() }
     }
 
     /// A key that nobody else has.
@@ -79,6 +88,20 @@ mod tests {
         assert!(!keys(&["old"]).verify(b"m", &signed));
         assert!(!keys(&["new"]).verify(b"n", &signed) && !keys(&["new"]).verify(b"m", &signed[1..]));
         assert!(!keys(&["new"]).verify(b"m", b""));
+    }
+
+    #[test]
+    fn a_key_that_another_follows_verifies_until_four_more_have_come() {
+        let before = keys(&["old"]);
+        let signed = before.sign(b"m");
+        let mut after = before.followed_by(&Secret::new("new".to_owned()));
+        assert_eq!(after.sign(b"m"), keys(&["new"]).sign(b"m"));
+        for more in ["2nd", "3rd", "4th"] {
+            assert!(after.verify(b"m", &signed));
+            after = after.followed_by(&Secret::new(more.to_owned()));
+        }
+        assert!(after.verify(b"m", &signed));
+        assert!(!after.followed_by(&Secret::new("5th".to_owned())).verify(b"m", &signed));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::support::backend::Refusing;
 use crate::support::client::{Response, request};
 use crate::support::coalmine::Coalmine;
-use crate::support::{Backend, Config, Script, Service, eventually};
+use crate::support::{Backend, Config, Redis, Script, Service, eventually};
 
 const KEY: &str = "a key that both balancers know";
 
@@ -150,6 +150,27 @@ fn a_cookie_is_good_at_another_balancer_with_the_same_key_and_at_no_other() {
     let stranger = Config::new().service(service("track", &[&stable], &[&canary])).start_admitted();
     let answer = visit(&stranger, &mut cookie.clone());
     assert!(answer.head.get("set-cookie").is_some(), "to it, this is a new visitor");
+}
+
+#[test]
+fn balancers_on_one_redis_share_a_key_that_outlives_each_of_them() {
+    let redis = Redis::start();
+    let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
+    let config =
+        |name| redis.watched_by(Config::new().balancer(name)).service(service("track", &[&stable], &[&canary]));
+    let (mut one, two) = (config("lb1").start_admitted(), config("lb2").start_admitted());
+    let (_, mut cookie) = visitor_of(&one, &["canary"]);
+    let stays = |balancer: &Coalmine, cookie: &mut Option<String>| {
+        for _ in 0..6 {
+            let again = visit(balancer, cookie);
+            assert_eq!((again.text().as_str(), again.head.get("set-cookie")), ("canary", None));
+        }
+    };
+    stays(&two, &mut cookie);
+    one.process.signal("TERM");
+    one.process.wait();
+    stays(&config("lb1").start_admitted(), &mut cookie);
+    assert!(!one.process.stderr.text().contains(&redis.cli(&["GET", "coalmine:affinity:key"])));
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod lease;
 mod life;
 mod limits;
 mod log;
+mod marks;
 mod operate;
 mod reload;
 mod reroute;

@@ -84,26 +84,4 @@ impl Board {
             }
         }
     }
-
-    /// When the next lease ends.
-    pub(in crate::bus) fn next_lease_end(&self) -> Option<Instant> {
-        self.leases().filter_map(|(_, expires)| expires).min()
-    }
-
-    /// Ends the leases whose time is over, without asking the store.
-    pub(in crate::bus) fn end_leases(&mut self, now: Instant) {
-        let over = |expires: Option<Instant>| expires.is_some_and(|at| at <= now);
-        let due: Vec<_> = self.leases().filter(|(_, expires)| over(*expires)).map(|(key, _)| key).collect();
-        for key in due {
-            self.apply(key, None, None, now);
-        }
-    }
-
-    fn leases(&self) -> impl Iterator<Item = (key::Key, Option<Instant>)> {
-        self.services.iter().filter_map(|service| {
-            let key = key::lease(&service.watched.service);
-            let expires = self.stored.get(&key)?.expires;
-            Some((key, expires))
-        })
-    }
 }

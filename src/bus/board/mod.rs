@@ -3,10 +3,12 @@
 //! One mechanism for alerts and marks: each key holds one thing, whoever it concerns is told of all that stands then.
 //!
 //! - `news`: who is to be told. `overlay`: local commands on their way. `command`: what they do. `lease`: who may.
-//! - `announce`: what this balancer tells the others. `keep`: what a successor has to know.
+//! - `announce`: what this balancer tells the others. `ending`: what ends by itself. `keep`: what a successor has to
+//!   know.
 
 mod announce;
 mod command;
+mod ending;
 mod keep;
 mod lease;
 mod news;

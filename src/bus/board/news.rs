@@ -46,6 +46,10 @@ impl<T: Clone + PartialEq> News<T> {
         }
     }
 
+    fn was_told(&self) -> bool {
+        self.told.is_some()
+    }
+
     fn waits(&self) -> bool {
         self.read && self.changed.is_some()
     }
@@ -131,8 +135,11 @@ impl Board {
         self.services.iter().any(|service| service.marks.waits())
     }
 
+    /// Marks go first: whoever is told that no alert stands lets a canary in.
     fn alerts_wait(&self, service: &Service) -> bool {
-        service.alerts.waits() && service.watched.keys.compat.iter().all(|key| self.compat_read.contains(key))
+        service.alerts.waits()
+            && service.marks.was_told()
+            && service.watched.keys.compat.iter().all(|key| self.compat_read.contains(key))
     }
 
     /// The alerts that stand for a service.

@@ -1,5 +1,7 @@
 //! What balancers tell each other.
 
+use std::time::Instant;
+
 use super::*;
 use crate::model::Reason;
 
@@ -102,4 +104,44 @@ async fn the_signing_key_is_made_once_shared_by_all_and_put_back_when_it_is_lost
         let wait = bus.affinity.wait_for(|key| key.as_ref().is_some_and(|key| key.reveal() == other));
         timeout(PATIENCE, wait).await.expect("what stands is used").unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_a_peer_said_ends_by_itself_while_the_store_is_away_and_all_else_stays() {
+    let mut server = Server::start().await;
+    let (one, mut two) = (Bus::named(&server, "lb1"), Bus::named(&server, "lb2"));
+    two.expect(PATIENCE, "").await;
+    let mut client = server.client().await;
+    client.run("SET coalmine:alert:app p99 PX 60000").await;
+    two.expect(PATIENCE, "=p99").await;
+    client.run("SET coalmine:drain:app:web1 update PX 2000").await;
+    two.until_marks("drain web1").await;
+    one.announce.send_replace(live());
+    two.until_marks("drain web1; peer lb1").await;
+    client.run("PERSIST coalmine:drain:app:web1").await;
+    server.kill();
+    two.until_connected(false).await;
+    two.until_marks("drain web1").await;
+    server.restart().await;
+    two.until_marks("peer lb1").await;
+    assert_eq!(shown(&two.next(PATIENCE).await.owners), "");
+}
+
+/// Prints how long it takes; how fast a machine is proves nothing.
+#[tokio::test]
+async fn a_mark_is_seen_by_another_balancer_each_time() {
+    let server = Server::start().await;
+    let (mut one, mut two) = (Bus::named(&server, "lb1"), Bus::named(&server, "lb2"));
+    one.until_marks("").await;
+    two.until_marks("").await;
+    let mut took = Vec::new();
+    for canary in 1..=100 {
+        let begun = Instant::now();
+        one.handle.mark(&app(), marks::weights(1, canary)).await.unwrap();
+        two.until_marks(&format!("weights 1:{canary}")).await;
+        took.push(begun.elapsed());
+        one.until_marks(&format!("weights 1:{canary}")).await;
+    }
+    took.sort();
+    println!("from a mark to the other balancer: p50 {:?}, worst of {} {:?}", took[49], took.len(), took[99]);
 }

@@ -11,7 +11,7 @@ pub(super) fn lease(id: &str) -> LeaseMark {
     LeaseMark { id: id.into(), backend: BackendId::new("web1"), until, note: Note::default() }
 }
 
-fn weights(stable: u16, canary: u16) -> Mark {
+pub(super) fn weights(stable: u16, canary: u16) -> Mark {
     let weight = |weight| Weight::new(weight).unwrap();
     Mark::Weights(WeightMark { stable: weight(stable), canary: weight(canary), note: Note::default() })
 }

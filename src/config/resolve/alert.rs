@@ -1,6 +1,7 @@
 //! `[service.alert]`: which keys stop a canary.
 
 use super::redis::is_key;
+use crate::bus;
 use crate::config::key::Key;
 use crate::config::problem::Problems;
 use crate::config::raw::RawAlert;
@@ -17,6 +18,10 @@ pub(super) fn alert(
     let own = match &raw.key {
         Some(text) if !is_key(text) => {
             let why = "empty, or has a space or a control character";
+            problems.refuse(&key.field("key"), text, why, "write a key such as \"alert:checkbox\"")
+        }
+        Some(text) if bus::is_for_marks(text) => {
+            let why = "drain:, weight:, eject:, lease: and affinity: are for what operators and balancers say";
             problems.refuse(&key.field("key"), text, why, "write a key such as \"alert:checkbox\"")
         }
         Some(text) => Some(text.clone()),

@@ -90,6 +90,8 @@ pub(super) const SERVICES: &[(&str, &str, &str)] = &[
     ("canary = { weigth = 1, backends = ['x:1'] }", "canary.weigth", "did you mean `weight`"),
     ("stable.weight = 0\ncanary = { weight = 0, backends = ['x:1'] }", "stable.weight", "1 to 1000"),
     ("alert.key = ''", "alert.key", "alert:checkbox"),
+    ("alert.key = 'eject:web'", "alert.key", "alert:checkbox"),
+    ("alert.key = 'affinity'", "alert.key", "alert:checkbox"),
     ("alert.compat = ['list:old']", "alert.compat", "[redis]"),
     ("probe.path = 'up'", "probe.path", "begins with \"/\""),
     ("probe.path = '/a b'", "probe.path", "begins with \"/\""),

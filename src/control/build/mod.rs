@@ -11,7 +11,7 @@ use http::HeaderValue;
 use self::choice::choice;
 use super::fleet::{Fleet, Member, ServiceState};
 use crate::metrics::DataMetrics;
-use crate::model::{CircuitLimits, Endpoint, ProbeTarget, ServiceName, Track};
+use crate::model::{CircuitLimits, Endpoint, ProbeTarget, Secret, ServiceName, Track};
 use crate::table::{
     Alarm, Backend, Budget, Choice, Circuit, Keys, Lane, Positions, Routed, Router, RoutingTable, Schedule, Split,
     Terms, Trying,
@@ -25,7 +25,8 @@ pub(super) struct Builder {
     places: BTreeMap<ServiceName, usize>,
     next_key: u64,
     metrics: DataMetrics,
-    /// The same for as long as the process lives, so that a visitor's cookie outlives a change of its service.
+    /// For all services, and for as long as the process lives, so that a visitor's cookie outlives a change of its
+    /// service. What they signed stays good when another key follows.
     keys: Option<Arc<Keys>>,
     table: RoutingTable,
 }
@@ -84,6 +85,21 @@ impl Builder {
         let Routed { positions, choice, .. } = &*self.table.services[place];
         let (positions, choice) = (positions.clone(), choice.clone());
         self.table.services[place] = Arc::new(self.routed(service, positions, choice));
+    }
+
+    /// From here on cookies are signed with `key`. Those that were signed before stay good.
+    pub(super) fn sign_with(&mut self, fleet: &Fleet, key: &Secret) {
+        let keys = match &self.keys {
+            Some(before) => before.followed_by(key),
+            None => Keys::new(vec![key.clone()]),
+        };
+        self.keys = Some(Arc::new(keys));
+        for service in &fleet.services {
+            let Some(place) = self.places.get(&service.spec.name).copied() else { continue };
+            let positions = self.table.services[place].positions.clone();
+            let choice = choice(&service.spec, &mut self.keys);
+            self.table.services[place] = Arc::new(self.routed(service, positions, choice));
+        }
     }
 
     /// An endpoint has other addresses now: its backends get new keys, so that old connections are not used again.
@@ -154,6 +170,7 @@ impl Builder {
             trying: trying
                 .map(|((_, lane), attempt)| Trying { trial: attempt.trial.clone(), lane: Lane::new(backends(lane)) }),
             kept: backends(&plan.kept),
+            finishing: backends(&plan.finishing),
             ejected: plan.ejected,
             choice,
             positions,

@@ -1,8 +1,9 @@
 use super::*;
 use crate::control::specimen::{RISE, alert, endpoint, fleet, healthy, healthy_by, moment, pass_trial, probe, service};
 use crate::metrics::Metrics;
+use crate::model::{Affinity, BackendId, ServiceSpec};
 use crate::proxy::split;
-use crate::table::TrialState;
+use crate::table::{Pins, TrialState};
 
 const BOTH: [(u16, &[&str]); 2] = [(2, &["a", "b"]), (1, &["c"])];
 
@@ -208,4 +209,37 @@ fn what_is_counted_and_limited_survives_a_swap_and_a_new_address() {
     canary.fail();
     assert_eq!(fleet.services[0].together.sample().failed, 1);
     assert_eq!(fleet.services[0].members[2].outcomes.sample().failed, 1);
+}
+
+#[test]
+fn a_key_that_comes_later_signs_from_then_on_and_what_was_signed_before_stays_good() {
+    let [stable, canary] = BOTH;
+    let spec = ServiceSpec { affinity: Affinity::Track, ..service(stable, canary) };
+    let fleet = healthy_by(spec.clone(), moment());
+    let mut builder = builder(&fleet);
+    let before = builder.table().services[0].clone();
+    let ours = cookie(before.choice.as_ref().unwrap().pins.as_ref().unwrap());
+
+    let shared = Secret::new("shared by all balancers".to_owned());
+    builder.sign_with(&fleet, &shared);
+    let after = builder.table().services[0].clone();
+    assert!(Arc::ptr_eq(&after.positions, &before.positions), "the split goes on");
+    let elsewhere = Keys::new(vec![shared]);
+    let elsewhere = Pins::new(spec.affinity, spec.cookie.clone(), &spec.name, Arc::new(elsewhere));
+    let pins = after.choice.as_ref().unwrap().pins.as_ref().unwrap();
+    assert_eq!(cookie(pins), cookie(&elsewhere));
+    for value in [ours, cookie(&elsewhere)] {
+        assert_eq!(pins.read([value.as_slice()].into_iter()).unwrap().track, Track::Canary);
+    }
+
+    builder.reroute(&fleet.services[0]);
+    let routed = builder.table().services[0].clone();
+    assert!(Arc::ptr_eq(routed.choice.as_ref().unwrap(), after.choice.as_ref().unwrap()), "a swap keeps it");
+}
+
+/// The value of the cookie that keeps a visitor on the canary.
+fn cookie(pins: &Pins) -> Vec<u8> {
+    let set = pins.set_cookie(Track::Canary, &BackendId::new("c")).unwrap();
+    let value = set.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap().1;
+    value.as_bytes().to_vec()
 }

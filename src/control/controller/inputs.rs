@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::model::{AlertReading, Endpoint, MarkReading, ProbeReport};
+use crate::model::{AlertReading, Endpoint, MarkReading, ProbeReport, Secret};
 use crate::table::Alarm;
 
 /// How often the controller looks at the counters and at what time has ended.
@@ -29,6 +29,9 @@ pub struct Inputs {
     /// Read before the alerts: whoever sends the first readings of a service sends its marks first, so that a canary is
     /// not admitted on a half of what is known.
     pub marks: mpsc::Receiver<MarkReading>,
+    /// The key that signs the cookies of all balancers, as soon as it is known, and each that follows it. Read before
+    /// the alerts too: who is ready knows the others' visitors.
+    pub keys: watch::Receiver<Option<Secret>>,
 }
 
 /// Waits for the next ring, and a moment after the ring before it. Cancel safe: no ring is lost.

@@ -17,7 +17,7 @@ use super::fleet::{Change, Fleet};
 use super::moment::Moment;
 use super::status::FleetStatus;
 use crate::metrics::Metrics;
-use crate::model::{Endpoint, ServiceSpec};
+use crate::model::{Endpoint, Secret, ServiceSpec};
 use crate::table::{Alarm, Keys, TableWriter};
 
 pub use inputs::{Addresses, Inputs};
@@ -70,6 +70,10 @@ impl Controller {
                     let now = Moment::now();
                     let change = self.fleet.marked(&reading, now);
                     self.apply(change, reading.seen, now);
+                }
+                Ok(()) = inputs.keys.changed() => {
+                    let key = inputs.keys.borrow_and_update().clone();
+                    self.sign_with(key.as_ref());
                 }
                 Some(reading) = inputs.alerts.recv() => {
                     let now = Moment::now();
@@ -124,6 +128,13 @@ impl Controller {
             let (generation, metrics) = (self.writer.generation(), self.builder.metrics());
             self.tellers.tell(&self.fleet, FleetStatus::new(&self.fleet, generation, metrics, now));
         }
+    }
+
+    fn sign_with(&mut self, key: Option<&Secret>) {
+        let Some(key) = key else { return };
+        tracing::info!("cookies are signed with the key that the balancers share");
+        self.builder.sign_with(&self.fleet, key);
+        self.tellers.published(self.writer.publish(self.builder.table()));
     }
 
     fn readdress(&mut self, endpoint: &Endpoint) {

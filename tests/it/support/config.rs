@@ -15,6 +15,7 @@ pub(crate) struct Config {
     listen: String,
     log: String,
     admin: String,
+    balancer: String,
     redis: Option<String>,
     affinity: String,
     services: Vec<Service>,
@@ -57,6 +58,12 @@ impl Config {
         self
     }
 
+    /// Its name among others; without any the table is left out.
+    pub(crate) fn balancer(mut self, name: &str) -> Self {
+        self.balancer = format!("[balancer]\nname = \"{name}\"\n");
+        self
+    }
+
     /// One line for `[redis]`; without any the table is left out.
     pub(crate) fn redis(mut self, line: &str) -> Self {
         push(self.redis.get_or_insert_default(), line);
@@ -95,6 +102,7 @@ impl Config {
         let http = unless_set(&self.listen, "http", "http = [\"127.0.0.1:0\"]\n");
         let admin = unless_set(&self.admin, "listen", "listen = \"127.0.0.1:0\"\n");
         text += &format!("[listen]\n{http}{}\n[log]\n{}\n[admin]\n{admin}{}\n", self.listen, self.log, self.admin);
+        text += &self.balancer;
         if let Some(redis) = &self.redis {
             text += &format!("[redis]\n{redis}\n");
         }

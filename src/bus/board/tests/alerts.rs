@@ -16,8 +16,9 @@ fn store(alerts: &mut Board, key: &str, reason: Option<&str>) {
     alerts.apply(key.into(), reason.map(held), None, Instant::now());
 }
 
-/// Every reading that waits, as `service:owner=reason,...`.
+/// Every reading that waits, as `service:owner=reason,...`. Marks are told before.
 fn drain(alerts: &mut Board) -> Vec<String> {
+    while alerts.take_marks().is_some() {}
     std::iter::from_fn(|| alerts.take_reading())
         .map(|reading| format!("{}:{}", reading.service, shown(&reading.owners)))
         .collect()

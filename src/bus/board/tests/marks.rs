@@ -120,12 +120,50 @@ fn a_lease_ends_by_itself_and_none_lasts_for_ever() {
     let granted = board.lease(&app, &LeaseAsk::Grant(far), now, wall).unwrap();
     assert_eq!(granted.until, wall + Duration::from_secs(24 * 3600));
     assert!(board.take_marks().unwrap().marks.lease.is_some());
-    let end = board.next_lease_end().unwrap();
-    board.end_leases(end - Duration::from_secs(1));
+    let end = board.next_end().unwrap();
+    board.end_overdue(end - Duration::from_secs(1));
     assert!(board.take_marks().is_none());
-    board.end_leases(end);
+    board.end_overdue(end);
     expect(&mut board, "{}");
-    assert_eq!(board.next_lease_end(), None);
+    assert_eq!(board.next_end(), None);
+}
+
+#[test]
+fn of_what_has_a_time_to_live_only_leases_and_peers_end_without_the_stores_word() {
+    let mut board = read_once();
+    let ends = Instant::now() + Duration::from_secs(5);
+    for (key, text) in [
+        ("alert:app", "p99"),
+        ("drain:app:web1", "update"),
+        ("weight:app", "9:1"),
+        ("eject:app", "odd"),
+        ("eject:app:lb2", r#"{"reason":"live"}"#),
+    ] {
+        let held = parse::held(&board.keys.place(key.as_bytes()).unwrap(), &Raw::Bytes(text.into())).unwrap();
+        board.apply(key.into(), held, Some(ends), Instant::now());
+    }
+    assert!(board.take_marks().unwrap().marks.peers.contains_key("lb2"));
+    assert_eq!(board.next_end(), Some(ends));
+    board.end_overdue(ends - Duration::from_millis(1));
+    assert!(board.take_marks().is_none());
+    board.end_overdue(ends);
+    let marks = board.take_marks().unwrap().marks;
+    assert_eq!((marks.peers.len(), marks.drains.len()), (0, 1));
+    assert!(marks.weights.is_some() && marks.ejection.is_some());
+    assert_eq!(board.take_reading().unwrap().owners.len(), 1);
+    assert_eq!(board.next_end(), None);
+}
+
+#[test]
+fn a_service_hears_its_marks_before_its_alerts() {
+    let mut board = board(vec![watched("app", "alert:app"), watched("other", "alert:other")]);
+    board.store_was_read(0, Instant::now());
+    assert!(!board.has_news() && board.take_reading().is_none());
+    assert_eq!(board.take_marks().unwrap().service, name("app"));
+    assert_eq!(board.take_reading().unwrap().service, name("app"));
+    assert!(!board.has_news(), "the other one's marks are not told yet");
+    assert_eq!(board.take_marks().unwrap().service, name("other"));
+    assert_eq!(board.take_reading().unwrap().service, name("other"));
 }
 
 #[test]
