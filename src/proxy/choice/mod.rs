@@ -5,6 +5,7 @@
 //! a canary that is out has no lane, and what is not in a lane gets nobody new.
 
 mod cookies;
+mod keepsake;
 mod visitor;
 mod wish;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+pub use keepsake::Keepsake;
 pub use visitor::Visitor;
 
 use super::{balance, split};
@@ -25,7 +27,7 @@ pub struct Chosen {
     pub pinned: Pinned,
     /// A tester's wish or a rule decided.
     pub told: bool,
-    /// The `Set-Cookie` for an answer of `backend`. One of another backend, after a retry, goes without.
+    /// The `Set-Cookie` for an answer of `backend`; see [`Keepsake`] for one of another.
     pub cookie: Option<HeaderValue>,
 }
 

@@ -33,6 +33,8 @@ pub(in crate::proxy) struct Answer {
     /// The whole body, if it was short and the request could have been repeated.
     pub(in crate::proxy) whole: Option<Bytes>,
     pub(in crate::proxy) connection: Box<Connection>,
+    /// The first backend that got the request failed it.
+    pub(in crate::proxy) retried: bool,
 }
 
 /// How an attempt ended.
@@ -201,7 +203,7 @@ async fn answered(
     } else {
         None
     };
-    Ended::Answered(Answer { response, whole, connection })
+    Ended::Answered(Answer { response, whole, connection, retried: errand.retried })
 }
 
 fn kind(error: &hyper::Error) -> Failure {
