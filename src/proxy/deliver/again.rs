@@ -26,8 +26,11 @@ pub(super) fn rerouted(table: &RoutingTable, exchange: &Exchange, errand: &mut E
     let service = errand.service(table)?;
     let backend = &exchange.backend;
     let tried = || exchange.on_trial() && trying(service).any(|member| member.key == backend.key);
-    if choice::still_takes(service, backend, errand.pinned) || tried() {
+    if tried() {
         return None;
+    }
+    if let Some(newer) = choice::renewed(service, backend, errand.pinned) {
+        return (newer.key != backend.key).then(|| newer.clone());
     }
     let other =
         if errand.retried { elsewhere(service, backend) } else { split::within(service, backend.track).cloned() };
