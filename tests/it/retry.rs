@@ -228,6 +228,19 @@ fn retries_from_stable_to_stable_have_a_budget() {
 }
 
 #[test]
+fn what_was_not_sent_yet_needs_no_budget() {
+    let (good, nobody) = (Backend::start("good"), Refusing::start());
+    let spec = coalmine::model::RetrySpec { budget_percent: 0, budget_min: 0, ..retry_spec() };
+    let plane = Plane::start(spec).stable("good", good.address).stable("bad", nobody.address).all_to_stable();
+    for _ in 0..4 {
+        let mut connection = plane.connect();
+        connection.send(request("POST", "/x", &["Content-Length: 3"]) + "abc");
+        assert_eq!(connection.receive().text(), "good");
+    }
+    assert_eq!((good.count(), plane.sample("bad").failed), (4, 2));
+}
+
+#[test]
 fn a_retry_that_is_answered_leaves_its_place_in_the_budget() {
     let (good, bad) = (Backend::start("good"), Backend::start("bad"));
     let spec = coalmine::model::RetrySpec { budget_percent: 0, budget_min: 1, ..retry_spec() };
