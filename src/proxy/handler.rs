@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 
 use super::access::Entry;
-use super::choice::{self, Pinned, Visitor};
+use super::choice::{self, Keepsake, Pinned, Visitor};
 use super::deliver::{self, Answer, Errand};
 use super::exchange::Exchange;
 use super::headers::{Found, Sender, X_SERVED_BY, forward_request, forward_response, scan};
@@ -41,12 +41,11 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &request)));
     let mut found = scan(request.headers());
     let chosen = check(&mut request, &mut found).and_then(|()| choose(&client, &mut request, found.host.as_ref()));
-    let Chosen { backend, pinned, cookie, generation, trial } = match chosen {
+    let Chosen { backend, pinned, keepsake, generation, trial } = match chosen {
         Ok(chosen) => chosen,
         Err(refusal) => return Ok(refuse(&client, refusal, entry, began)),
     };
 
-    let first = backend.key;
     let mut exchange = Exchange::new(backend, client.worker.clone(), client.pace.clone(), began, trial, entry);
     let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
     forward_request(request.headers_mut(), &found, version, &client.sender, client.worker.via);
@@ -59,7 +58,7 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let delivered = deliver::deliver(&client, &mut exchange, &mut errand, &mut answer).await;
 
     let served_by = exchange.backend.served_by.clone();
-    let cookie = cookie.filter(|_| delivered.is_ok() && exchange.backend.key == first);
+    let cookie = keepsake.filter(|_| delivered.is_ok()).and_then(|it| it.of(&exchange.backend, errand.retried));
     let mut response = match (delivered, answer) {
         (Ok(()), Answer { response: Some(response), whole, connection: Some(connection) }) => {
             pass_on(&client, exchange, response, whole, connection)
@@ -123,7 +122,8 @@ fn check(request: &mut Request<Upload>, found: &mut Found) -> Result<(), Refusal
 struct Chosen {
     backend: Arc<Backend>,
     pinned: Pinned,
-    cookie: Option<HeaderValue>,
+    /// Most have none.
+    keepsake: Option<Box<Keepsake>>,
     /// Of the table that said so.
     generation: u64,
     /// The request decides whether the canary comes back.
@@ -145,9 +145,11 @@ fn choose(client: &Client, request: &mut Request<Upload>, host: Option<&HeaderVa
         if let Some(trying) = &service.trying
             && let Some((backend, seat)) = deliver::claim(service, trying, request, told || pinned != Pinned::No)
         {
-            return Ok(Chosen { backend, pinned, cookie: None, generation, trial: Some(seat) });
+            return Ok(Chosen { backend, pinned, keepsake: None, generation, trial: Some(seat) });
         }
-        Ok(Chosen { backend, pinned, cookie, generation, trial: None })
+        let pins = service.choice.as_ref().and_then(|choice| choice.pins.as_ref());
+        let keepsake = cookie.zip(pins).map(|(cookie, pins)| Box::new(Keepsake::new(cookie, pins, &backend)));
+        Ok(Chosen { backend, pinned, keepsake, generation, trial: None })
     })
 }
 

@@ -28,11 +28,7 @@ pub struct Routed {
 }
 
 impl Routed {
-    /// Whether new requests may go to `backend`. A canary that is out has no lane.
-    pub fn routes_to(&self, backend: &Backend) -> bool {
-        self.lane(backend.track).members().iter().any(|member| member.key == backend.key)
-    }
-
+    /// The backends of `track` that new requests may go to. A canary that is out has none.
     pub fn lane(&self, track: Track) -> &Lane {
         match track {
             Track::Stable => &self.stable,

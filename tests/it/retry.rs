@@ -228,6 +228,57 @@ fn retries_from_stable_to_stable_have_a_budget() {
 }
 
 #[test]
+fn what_was_not_sent_yet_needs_no_budget() {
+    let (good, nobody) = (Backend::start("good"), Refusing::start());
+    let spec = coalmine::model::RetrySpec { budget_percent: 0, budget_min: 0, ..retry_spec() };
+    let plane = Plane::start(spec).stable("good", good.address).stable("bad", nobody.address).all_to_stable();
+    for _ in 0..4 {
+        let mut connection = plane.connect();
+        connection.send(request("POST", "/x", &["Content-Length: 3"]) + "abc");
+        assert_eq!(connection.receive().text(), "good");
+    }
+    assert_eq!((good.count(), plane.sample("bad").failed), (4, 2));
+}
+
+#[test]
+fn a_retry_that_is_answered_leaves_its_place_in_the_budget() {
+    let (good, bad) = (Backend::start("good"), Backend::start("bad"));
+    let spec = coalmine::model::RetrySpec { budget_percent: 0, budget_min: 1, ..retry_spec() };
+    let plane = Plane::start(spec).stable("good", good.address).stable("bad", bad.address).all_to_stable();
+    let latch = Latch::shut();
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
+    good.on("/stream", Script::new().read_body().send(head).hold(&latch).send("0\r\n\r\n"));
+    bad.on("", Script::answer(503, "bad"));
+    let mut streams: Vec<_> = (0..4).map(|_| plane.connect()).collect();
+    for stream in &mut streams {
+        stream.send(request("GET", "/stream", &[]));
+        assert_eq!(stream.receive_head().status(), 200);
+    }
+    assert_eq!(plane.metric("coalmine_retries_total", &[("backend", "bad")]), 2.0);
+    latch.open();
+}
+
+#[test]
+fn a_request_that_waits_on_the_canary_stays_there_when_it_would_be_refused_elsewhere() {
+    let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
+    let mut plane = Plane::start(retry_spec()).stable("s", stable.address).canary("c", canary.address).all_to_canary();
+    for backend in [&stable, &canary] {
+        backend.on("/kill", Script::new().read_body().close());
+    }
+    assert_eq!(plane.get("/kill").status(), 502);
+    let latch = Latch::shut();
+    canary.on("/kill", Script::new().read_body().hold(&latch).send(OK));
+    let mut waiting = plane.connect();
+    waiting.send(request("GET", "/kill", &[]));
+    eventually("it waits", || canary.count() == 2);
+    plane.eject();
+    eventually("the ejection is in force", || plane.get("/").text() == "stable");
+    latch.open();
+    assert_eq!(waiting.receive().text(), "ok");
+    assert_eq!(stable.counts()["GET /kill"], 1);
+}
+
+#[test]
 fn a_request_that_kills_two_backends_is_not_sent_again() {
     let (stable, canary, coalmine) = all_to_canary("60s");
     for backend in [&stable, &canary] {

@@ -31,7 +31,7 @@ pub(in crate::proxy) struct Errand {
     /// How often it went out, in whole or in part.
     written: u32,
     /// The one retry has been made.
-    pub(super) retried: bool,
+    pub(in crate::proxy) retried: bool,
     /// The first backend ended the connection without a byte of an answer.
     pub(super) killed_one: bool,
 }

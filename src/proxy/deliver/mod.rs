@@ -169,6 +169,8 @@ fn has_to_move(worker: &Worker, exchange: &Exchange, errand: &Errand) -> bool {
         let Some(service) = errand.service(table) else { return false };
         again::is_ejected(service, exchange)
             && errand.is_repeatable()
+            // It would be refused elsewhere; where it is, it may yet be answered.
+            && !is_poison(worker, exchange, errand)
             && again::elsewhere(service, &exchange.backend).is_some()
     })
 }
