@@ -228,6 +228,25 @@ fn retries_from_stable_to_stable_have_a_budget() {
 }
 
 #[test]
+fn all_that_a_dying_backend_of_stable_had_in_hand_is_answered_by_another_within_the_budget() {
+    let (good, bad) = (Backend::start("good"), Backend::start("bad"));
+    let spec = coalmine::model::RetrySpec { budget_percent: 20, budget_min: 3, ..retry_spec() };
+    let plane = Plane::start(spec).stable("good", good.address).stable("bad", bad.address).all_to_stable();
+    let latch = Latch::shut();
+    bad.on("", Script::new().read_body().hold(&latch).reset());
+    let mut connections: Vec<_> = (0..64).map(|_| plane.connect()).collect();
+    for connection in &mut connections {
+        connection.send(request("GET", "/x", &[]));
+    }
+    eventually("the dying one has its half", || bad.count() == 32);
+    latch.open();
+    let answers: Vec<_> = connections.iter_mut().map(|connection| connection.receive().text()).collect();
+    assert!(answers.iter().all(|answer| answer == "good"), "{answers:?}");
+    assert_eq!((good.count(), bad.count()), (64, 32));
+    assert_eq!(plane.metric("coalmine_retries_refused_total", &[]), 0.0);
+}
+
+#[test]
 fn what_was_not_sent_yet_needs_no_budget() {
     let (good, nobody) = (Backend::start("good"), Refusing::start());
     let spec = coalmine::model::RetrySpec { budget_percent: 0, budget_min: 0, ..retry_spec() };
