@@ -37,7 +37,7 @@ install_packages() {
         printf '#!/bin/sh\nexit 101\n' >$$policy
         chmod +x $$policy
     fi
-    for service in redis-server nginx haproxy; do
+    for service in redis-server redis-sentinel nginx haproxy; do
         [[ -e /etc/init.d/$$service ]] || fresh+=" $$service"
     done
     apt-get update -q || true
@@ -79,9 +79,21 @@ test: setup-test ## run all tests, against a real redis-server
 	$(CARGO) test
 
 .PHONY: setup-test
-setup-test: ## install what the tests need: redis-server, prlimit, kill, by apt when root
+setup-test: ## install what the tests need: redis-server, wrk, nft and small tools, by apt when root
 	@$(NEED)
-	need "the tests" "redis-server redis-cli prlimit kill" "redis-server redis-tools util-linux procps"
+	need "the tests" "redis-server redis-cli prlimit setpriv unshare nsenter kill" \
+	    "redis-server redis-tools util-linux procps"
+	# Without these some of the fault suite is left out, with a word about it.
+	need "all of the fault suite" "wrk ip nft" "wrk iproute2 nftables" || true
+
+.PHONY: faults
+faults: setup-faults ## let backends, Redis and the balancer fail under load; ARGS="--peers --scenario NAME --seed N"
+	COALMINE_FAULTS="$(ARGS)" $(CARGO) test --test faults table::report -- --exact --ignored --nocapture
+
+.PHONY: setup-faults
+setup-faults: setup-test ## install what faults needs: nginx and HAProxy to be held beside, by apt when root
+	@$(NEED)
+	need "the peers" "nginx haproxy" "nginx-light haproxy" || [[ "$(ARGS)" != *--peers* ]]
 
 .PHONY: lint
 lint: fmt clippy doc deny ## check everything that can be checked without running it

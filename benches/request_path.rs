@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context as _, Result};
-use coalmine::app::{App, Sockets};
+use coalmine::app::{App, Inherited, Keepsake, Sockets};
 use coalmine::config;
 use coalmine::control::State;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -49,8 +49,9 @@ impl Balancer {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new().name("balancer".into()).spawn(move || {
             runtime.block_on(async {
-                let sockets = Sockets::bind(&settings).expect("free ports on loopback");
-                let mut app = App::start(settings, sockets).await.expect("nothing is missing");
+                let sockets = Sockets::bind(&settings, Inherited::default()).expect("free ports on loopback");
+                let mut app = App::start(settings, sockets, Keepsake::default()).await.expect("nothing is missing");
+                app.open(None).expect("threads and sockets can be used");
                 let admitted = app.status.wait_for(|status| {
                     status.services.iter().all(|it| it.gate.as_ref().is_some_and(|gate| gate.state == State::Admitted))
                 });

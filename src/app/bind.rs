@@ -1,63 +1,132 @@
-//! Every socket, bound before anything is started.
+//! Every socket, bound or taken over before anything is started.
 
 use std::net::{SocketAddr, TcpListener};
 
 use anyhow::Context;
 
+use super::door::{Door, Inherited, Label, Origin, Purpose};
 use crate::model::Settings;
 use crate::net::bind;
 
-/// The bound sockets of a balancer.
+/// The listening sockets of a balancer.
 pub struct Sockets {
-    /// For each worker, one listener of every address.
+    /// For each worker, its listeners: one of every address, or more where several were inherited.
     pub(super) http: Vec<Vec<TcpListener>>,
     pub(super) http_addresses: Vec<SocketAddr>,
     pub(super) admin: TcpListener,
     pub(super) admin_address: SocketAddr,
     pub(super) metrics: Option<TcpListener>,
+    /// Inherited sockets that nothing in the configuration asks for: what waits in them is served.
+    pub(super) leftover: Vec<TcpListener>,
+    /// All of them but the leftover ones once more, to be handed on.
+    pub(super) doors: Vec<Door>,
 }
 
 impl Sockets {
-    /// Binds all, or none.
+    /// Takes the inherited sockets that the configuration asks for, and binds the other addresses. All, or none.
+    ///
+    /// An inherited socket is the same socket still, with all that waits in it. Where there are fewer of them than
+    /// workers they share them: a further one of our own beside them would lose what waits in it when it is closed.
     ///
     /// # Errors
     /// Names the first address that can't be had, its key and a remedy.
-    pub fn bind(settings: &Settings) -> anyhow::Result<Self> {
+    pub fn bind(settings: &Settings, mut inherited: Inherited) -> anyhow::Result<Self> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = if settings.listen.workers == 0 { cores() } else { settings.listen.workers };
-        let mut http: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
-        let mut http_addresses = Vec::new();
+
+        let mut http = inherited.claim_of_unit(Purpose::Http);
         for address in &settings.listen.http {
-            let (sockets, bound) = listen("listen.http", *address, workers)?;
-            http_addresses.push(bound);
-            for (worker, socket) in http.iter_mut().zip(sockets) {
-                worker.push(socket);
+            let covered = |door: &Door| door.label.origin == Origin::Unit && bind::covers(door.address, *address);
+            if !http.iter().any(covered) {
+                http.extend(doors(&mut inherited, Purpose::Http, "listen.http", *address, workers)?);
             }
         }
-        let single = |key, address| -> anyhow::Result<(TcpListener, SocketAddr)> {
-            let (mut sockets, bound) = listen(key, address, 1)?;
-            Ok((sockets.remove(0), bound))
+        let mut single = |purpose, key, address| -> anyhow::Result<Door> {
+            let mut found = inherited.claim_of_unit(purpose);
+            if found.is_empty() {
+                found = doors(&mut inherited, purpose, key, address, 1)?;
+            }
+            Ok(found.swap_remove(0))
         };
-        let (admin, admin_address) = single("admin.listen", settings.admin.listen)?;
-        let metrics = settings.admin.metrics_listen.map(|address| single("admin.metrics_listen", address));
-        let (metrics, metrics_address) = metrics.transpose()?.unzip();
+        let admin = single(Purpose::Admin, "admin.listen", settings.admin.listen)?;
+        let metrics = settings.admin.metrics_listen;
+        let metrics = metrics.map(|address| single(Purpose::Metrics, "admin.metrics_listen", address)).transpose()?;
 
         // Told only now: a balancer that can't have every address listens on none.
+        let mut http_addresses: Vec<_> = http.iter().map(|door| door.address).collect();
+        http_addresses.dedup();
         let listeners = http_addresses.iter().map(|address| ("http", *address));
-        let listeners = listeners.chain([("admin", admin_address)]).chain(metrics_address.map(|it| ("metrics", it)));
-        for (listener, address) in listeners {
+        let listeners = listeners.chain([("admin", admin.address)]);
+        for (listener, address) in listeners.chain(metrics.as_ref().map(|metrics| ("metrics", metrics.address))) {
             tracing::info!(listener, %address, "listening");
         }
-        Ok(Self { http, http_addresses, admin, admin_address, metrics })
+        let leftover = inherited.rest();
+        for door in &leftover {
+            tracing::info!(address = %door.address, "address is not configured: serving what waits there, then closing");
+        }
+
+        let again = http.iter().chain([&admin]).chain(&metrics).map(Door::again).collect::<std::io::Result<_>>();
+        Ok(Self {
+            doors: again.context("a listening socket could not be duplicated")?,
+            http_addresses,
+            admin_address: admin.address,
+            admin: admin.socket,
+            metrics: metrics.map(|metrics| metrics.socket),
+            leftover: leftover.into_iter().map(|door| door.socket).collect(),
+            http: spread(http, workers).context("a listening socket could not be shared among the workers")?,
+        })
     }
 }
 
-/// The sockets of `address`, one for each worker, and the address that they got.
-fn listen(key: &str, address: SocketAddr, workers: usize) -> anyhow::Result<(Vec<TcpListener>, SocketAddr)> {
-    let sockets = bind::listeners(address, workers).with_context(|| {
+/// The sockets for `address`, inherited or bound, one for each worker in the latter case.
+fn doors(
+    inherited: &mut Inherited,
+    purpose: Purpose,
+    key: &str,
+    address: SocketAddr,
+    workers: usize,
+) -> anyhow::Result<Vec<Door>> {
+    let found = inherited.claim_address(purpose, address);
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let label = Label { purpose: Some(purpose), origin: Origin::Own };
+    let bound = bind::listeners(address, workers);
+    let bound = bound.and_then(|sockets| sockets.into_iter().map(|socket| Door::new(label, socket)).collect());
+    bound.with_context(|| {
         let remedy = "stop what listens there, choose another address, or allow the port (CAP_NET_BIND_SERVICE)";
         format!("cannot listen on `{address}` ({key}); {remedy}")
-    })?;
-    let bound = sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(address);
-    Ok((sockets, bound))
+    })
+}
+
+/// Gives every socket to a worker, and every worker a socket of each address.
+fn spread(doors: Vec<Door>, workers: usize) -> std::io::Result<Vec<Vec<TcpListener>>> {
+    let mut spread: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
+    for group in doors.chunk_by(|a, b| a.address == b.address) {
+        for place in 0..workers.max(group.len()) {
+            spread[place % workers].push(group[place % group.len()].socket.try_clone()?);
+        }
+    }
+    Ok(spread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn doors_of(sockets: usize) -> Vec<Door> {
+        let label = Label { purpose: Some(Purpose::Http), origin: Origin::Own };
+        let sockets = bind::listeners(SocketAddr::from(([127, 0, 0, 1], 0)), sockets).unwrap();
+        sockets.into_iter().map(|socket| Door::new(label, socket).unwrap()).collect()
+    }
+
+    #[test]
+    fn no_worker_is_without_a_socket_and_no_socket_without_a_worker() {
+        for (sockets, workers, each) in [(2, 2, [1, 1]), (3, 2, [2, 1]), (1, 2, [1, 1])] {
+            let given: Vec<_> = spread(doors_of(sockets), workers).unwrap().iter().map(Vec::len).collect();
+            assert_eq!(given, each, "{sockets} sockets, {workers} workers");
+        }
+        let two_addresses = doors_of(1).into_iter().chain(doors_of(1)).collect();
+        assert!(spread(two_addresses, 3).unwrap().iter().all(|of_worker| of_worker.len() == 2));
+    }
 }

@@ -4,38 +4,66 @@
 //! | --- | --- |
 //! | `worker-N` | the data plane, one runtime each |
 //! | `control` | the alert bus and the controller: from an alert to a new table without another thread |
-//! | the caller's | probes, name resolution, the admin listener |
+//! | the caller's | probes, name resolution, the admin listener, signals |
+//!
+//! [`life`] takes a process from its start to its end: [`Sockets`] are bound or taken over, an [`App`] is started on
+//! them, and ends by a stop or when a successor (`handover`) has taken over. `scouts` is what a reload changes while the
+//! rest runs; `supervise` starts again what panics.
 
 mod bind;
 mod control;
+mod crew;
+mod door;
+mod handover;
+mod heartbeat;
+mod keepsake;
+mod life;
+mod limits;
+mod reload;
+mod scouts;
+mod supervise;
+mod systemd;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bus::{self, BusHandle};
-use crate::control::admin::{self, Admin, Readiness};
-use crate::control::{Addresses, Controller, FleetStatus, Inputs, Outputs};
-use crate::health::{self, ProbeJob};
+use crate::control::admin::{self, Admin, Readiness, Reloads};
+use crate::control::{Controller, FleetStatus, Inputs, Outputs};
 use crate::metrics::Metrics;
-use crate::model::{Endpoint, ProbeTarget, ServiceSpec, Settings, Track};
-use crate::net::resolve::Resolver;
-use crate::proxy::{self, AccessWriter, Front, FrontSettings};
+use crate::model::Settings;
+use crate::proxy::{self, AccessWriter, Front, FrontSettings, Stop};
 use crate::table::{self, Keys};
 
 pub use bind::Sockets;
+pub use door::Inherited;
+pub use keepsake::Keepsake;
+pub use life::live;
+
+use door::Door;
+use heartbeat::Heartbeat;
+use scouts::Scouts;
 
 /// Reports and readings that may wait for the controller.
 const QUEUE: usize = 1024;
 /// How long probes and requests to the admin listeners may take to end after the data plane has ended.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long the first probes and the first reading of the alerts are waited for at most. The canary stays out until they
+/// are there.
+const PROBE_PATIENCE: Duration = Duration::from_secs(5);
+const ALERT_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a connection without a request stays open for one more after a successor has taken over.
+const IDLE_AFTER_HANDOVER: Duration = Duration::from_secs(5);
 
 /// A running balancer. Dropped without [`App::stop`], it goes on until the process ends.
 pub struct App {
@@ -43,42 +71,58 @@ pub struct App {
     pub admin: SocketAddr,
     pub status: watch::Receiver<Arc<FleetStatus>>,
     pub bus: BusHandle,
+    settings: Settings,
+    metrics: Metrics,
+    scouts: Scouts,
+    heartbeat: Heartbeat,
+    /// Every listening socket once more, to be handed on.
+    doors: Arc<[Door]>,
+    entrance: Option<Entrance>,
     front: Option<Front>,
+    stop: Stop,
     control: JoinHandle<()>,
     tasks: TaskTracker,
+    /// `/readyz` says 503.
     stopping: CancellationToken,
+    /// The admin listeners end.
+    unattended: CancellationToken,
     ended: CancellationToken,
     _access: Option<tracing_appender::non_blocking::WorkerGuard>,
 }
 
+/// What is needed to let clients and operators in.
+struct Entrance {
+    http: Vec<Vec<TcpListener>>,
+    leftover: Vec<TcpListener>,
+    front: FrontSettings,
+    admin: TcpListener,
+    metrics: Option<TcpListener>,
+    operators: Admin,
+}
+
 impl App {
-    /// Starts everything on `sockets`. Must be called inside a tokio runtime, which runs the probes and the admin
-    /// listener from then on.
+    /// Starts everything but the acceptance of connections, which wait on `sockets` until [`App::open`], with what a
+    /// process before this one knew. Must be called
+    /// inside a tokio runtime, which runs the probes and the admin listener from then on.
     ///
     /// # Errors
-    /// A thread could not be made, or a socket not be used. Nothing is left running that serves clients.
-    pub async fn start(settings: Settings, sockets: Sockets) -> anyhow::Result<Self> {
-        let (http, admin_address) = (sockets.http_addresses.clone(), sockets.admin_address);
+    /// A thread could not be made. Nothing is left running that serves clients.
+    pub async fn start(settings: Settings, sockets: Sockets, keepsake: Keepsake) -> anyhow::Result<Self> {
         let (stopping, ended, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         let metrics = Metrics::new();
         let (writer, reader) = table::table();
-
-        let resolver = Resolver::start(endpoints(&settings.services)).await;
-        let addresses: Addresses = endpoints(&settings.services)
-            .map(|endpoint| {
-                let watched = resolver.addresses(&endpoint);
-                (endpoint, watched)
-            })
-            .collect();
-        let (affinity, shared_key) = control::shared_key(&settings);
-        let keys = settings.affinity.key.map(|key| Arc::new(Keys::new(vec![key])));
-        let (controller, Outputs { status, announcements }) =
-            Controller::new(&settings.services, addresses.clone(), keys, &metrics, writer);
 
         let (probe_sender, probes) = mpsc::channel(QUEUE);
         let (alert_sender, alerts) = mpsc::channel(QUEUE);
         let (address_sender, resolved) = mpsc::channel(QUEUE);
         let (mark_sender, marks) = mpsc::channel(QUEUE);
+        let mut scouts = Scouts::new(metrics.clone(), tasks.clone(), address_sender, probe_sender);
+        let addresses = scouts.resolve(&settings.services).await;
+        let (affinity, shared_key) = control::shared_key(&settings);
+        let keys = settings.affinity.key.clone().map(|key| Arc::new(Keys::new(vec![key])));
+        let (controller, Outputs { status, announcements }) =
+            Controller::new(&settings.services, addresses, keys, &metrics, writer);
+
         let (bus, commands) = bus::channel();
         let inputs = Inputs { alerts, probes, addresses: resolved, marks, keys: shared_key };
         let wiring = bus::Wiring {
@@ -87,69 +131,160 @@ impl App {
             readings: alert_sender,
             marks: mark_sender,
             metrics: metrics.bus.clone(),
-            kept: None,
+            kept: keepsake.bus,
             shutdown: ended.clone(),
         };
-        let company = bus::Company { name: settings.balancer.name, announcements, affinity };
-        let alert_bus = control::Bus { redis: settings.redis, wiring, company };
-        let control = control::start(alert_bus, controller, inputs, ended.clone())?;
-
-        for job in jobs(&settings.services, &addresses, &metrics) {
-            tasks.spawn(health::run(job, probe_sender.clone(), ended.clone()));
-        }
-        tasks.spawn(resolver.run(address_sender, ended.clone()));
+        let company = bus::Company { name: settings.balancer.name.clone(), announcements, affinity };
+        let alert_bus = control::Bus { redis: settings.redis.clone(), wiring, company };
+        let heartbeat = Heartbeat::default();
+        let control = control::start(alert_bus, controller, inputs, heartbeat.clone(), ended.clone())?;
+        scouts.go(&settings.services);
 
         let (access, guard) = AccessWriter::new(settings.log.access).unzip();
+        let stop = Stop::default();
         let front = FrontSettings {
-            listen: settings.listen,
+            listen: settings.listen.clone(),
             access,
             table: reader,
             metrics: metrics.data.clone(),
-            stopping: stopping.clone(),
+            stop: stop.clone(),
         };
-        let front = proxy::start(&front, sockets.http).context("the workers could not be started")?;
-
-        let token = settings.admin.token.map(Arc::new);
-        let readiness = Readiness::new(stopping.clone());
-        let operators = Admin { status: status.clone(), readiness, metrics, bus: bus.clone(), token, reload: None };
-        if let Some(socket) = sockets.metrics {
-            tasks.spawn(serve(admin::serve(socket, operators.clone().metrics_router(), ended.clone())));
-        }
-        tasks.spawn(serve(admin::serve(sockets.admin, operators.router(), ended.clone())));
-
+        let operators = Admin {
+            status: status.clone(),
+            readiness: Readiness::new(stopping.clone()),
+            metrics: metrics.clone(),
+            bus: bus.clone(),
+            token: settings.admin.token.clone().map(Arc::new),
+            reload: None,
+        };
         Ok(Self {
-            http,
-            admin: admin_address,
+            http: sockets.http_addresses,
+            admin: sockets.admin_address,
             status,
             bus,
-            front: Some(front),
+            settings,
+            metrics,
+            scouts,
+            heartbeat,
+            doors: sockets.doors.into(),
+            entrance: Some(Entrance {
+                http: sockets.http,
+                leftover: sockets.leftover,
+                front,
+                admin: sockets.admin,
+                metrics: sockets.metrics,
+                operators,
+            }),
+            front: None,
+            stop,
             control,
             tasks,
             stopping,
+            unattended: ended.child_token(),
             ended,
             _access: guard,
         })
     }
 
-    /// Accepts nothing more, waits for the running requests up to `listen.drain`, and ends everything else then. The
-    /// admin listener answers meanwhile, with 503 on `/readyz`.
-    pub async fn stop(mut self) {
-        self.stopping.cancel();
-        if let Some(front) = self.front.take() {
-            let joined = tokio::task::spawn_blocking(move || front.join()).await;
-            if joined.is_err() {
-                tracing::error!("waiting for the workers failed");
+    /// Lets clients and operators in; `reload` is the way to whoever reads the configuration again. Does nothing the
+    /// second time.
+    ///
+    /// # Errors
+    /// A thread could not be made, or a socket not be used.
+    pub fn open(&mut self, reload: Option<Reloads>) -> anyhow::Result<()> {
+        let Some(Entrance { http, leftover, front, admin, metrics, operators }) = self.entrance.take() else {
+            return Ok(());
+        };
+        let operators = Admin { reload, ..operators };
+        self.front = Some(proxy::start(&front, http, leftover).context("the workers could not be started")?);
+        if let Some(metrics) = metrics {
+            let served = admin::serve(metrics, operators.clone().metrics_router(), self.unattended.clone());
+            self.tasks.spawn(serve(served));
+        }
+        self.tasks.spawn(serve(admin::serve(admin, operators.router(), self.unattended.clone())));
+        self.tasks.spawn({
+            let alive = systemd::watchdog(self.heartbeat.clone());
+            let ended = self.ended.clone();
+            async move {
+                ended.run_until_cancelled(alive).await;
+            }
+        });
+        systemd::store(&self.doors);
+        Ok(())
+    }
+
+    /// Waits until the first probes are done and the alerts are read, or have had their time.
+    pub fn ready(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (mut probed, mut read) = (self.status.clone(), self.status.clone());
+        async move {
+            let probed = async { timeout(PROBE_PATIENCE, probed.wait_for(|status| status.probed)).await.is_ok() };
+            let read = async { timeout(ALERT_PATIENCE, read.wait_for(|status| status.alerts_read)).await.is_ok() };
+            if tokio::join!(probed, read) != (true, true) {
+                tracing::warn!(
+                    "not every backend is probed or the alerts are not read: the canary stays out until then"
+                );
             }
         }
-        self.ended.cancel();
-        self.tasks.close();
-        // Whoever holds half a request to an admin listener must not hold the process.
-        if tokio::time::timeout(GRACE, self.tasks.wait()).await.is_err() {
-            tracing::warn!(tasks = self.tasks.len(), grace = ?GRACE, "not everything has ended: leaving it");
+    }
+
+    /// Serves on for `listen.lame_duck`, every answer being the last of its connection; then accepts nothing more, waits
+    /// for the running requests up to `listen.drain`, and ends everything else. The admin listener answers meanwhile,
+    /// with 503 on `/readyz`.
+    pub async fn stop(mut self) {
+        self.stopping.cancel();
+        self.stop.leave();
+        sleep(self.settings.listen.lame_duck).await;
+        self.doors = Arc::default();
+        self.stop.close();
+        workers_ended(self.front.take()).await;
+        self.end().await;
+    }
+
+    /// The same when a successor serves on the same sockets: it alone accepts connections and answers operators. A
+    /// connection without a request may have one more for a while.
+    pub(crate) async fn leave(mut self) {
+        self.stopping.cancel();
+        self.unattended.cancel();
+        self.doors = Arc::default();
+        self.stop.stop_listening();
+        let mut workers = pin!(workers_ended(self.front.take()));
+        if timeout(IDLE_AFTER_HANDOVER, &mut workers).await.is_err() {
+            self.stop.close();
+            workers.await;
         }
-        if self.control.join().is_err() {
+        self.end().await;
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What a successor gets: the listening sockets, and what is known.
+    fn estate(&self) -> (Arc<[Door]>, impl Future<Output = Keepsake> + use<>) {
+        (self.doors.clone(), Keepsake::of(self.bus.clone()))
+    }
+
+    async fn end(self) {
+        let Self { scouts, control, tasks, ended, .. } = self;
+        ended.cancel();
+        drop(scouts);
+        tasks.close();
+        // Whoever holds half a request to an admin listener must not hold the process.
+        if timeout(GRACE, tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = tasks.len(), grace = ?GRACE, "not everything has ended: leaving it");
+        }
+        if control.join().is_err() {
             tracing::error!("the control thread panicked");
         }
+    }
+}
+
+/// Waits for the workers, which end only after a stop.
+async fn workers_ended(front: Option<Front>) {
+    if let Some(front) = front
+        && tokio::task::spawn_blocking(move || front.join()).await.is_err()
+    {
+        tracing::error!("waiting for the workers failed");
     }
 }
 
@@ -157,35 +292,4 @@ async fn serve(admin: impl Future<Output = io::Result<()>>) {
     if let Err(error) = admin.await {
         tracing::error!(%error, "an admin listener ended");
     }
-}
-
-fn backends(services: &[ServiceSpec]) -> impl Iterator<Item = (&ServiceSpec, Track, &crate::model::BackendSpec)> {
-    services.iter().flat_map(|service| {
-        let stable = service.stable.backends.iter().map(move |backend| (service, Track::Stable, backend));
-        let canary = service.canary.iter().flat_map(|canary| &canary.backends);
-        stable.chain(canary.map(move |backend| (service, Track::Canary, backend)))
-    })
-}
-
-fn endpoints(services: &[ServiceSpec]) -> impl Iterator<Item = Endpoint> {
-    backends(services).map(|(.., backend)| backend.address.clone())
-}
-
-fn jobs(services: &[ServiceSpec], addresses: &Addresses, metrics: &Metrics) -> Vec<ProbeJob> {
-    backends(services)
-        .filter_map(|(service, track, backend)| {
-            let spec = match track {
-                Track::Stable => Some(&service.stable),
-                Track::Canary => service.canary.as_ref(),
-            };
-            let target = ProbeTarget { service: service.name.clone(), track, backend: backend.id.clone() };
-            Some(ProbeJob {
-                metrics: metrics.control.probe(&target),
-                target,
-                endpoint: backend.address.clone(),
-                addresses: addresses.get(&backend.address)?.clone(),
-                spec: spec?.probe.clone(),
-            })
-        })
-        .collect()
 }

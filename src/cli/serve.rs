@@ -4,29 +4,13 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::app::{App, Sockets};
-use crate::shutdown::Signals;
-use crate::{config, telemetry};
+use crate::{app, config, telemetry};
 
 pub(super) fn run(path: &Path) -> anyhow::Result<()> {
     let settings = config::load(path)?;
     telemetry::init(&settings.log);
     let runtime = runtime()?;
-    let outcome = runtime.block_on(async {
-        let mut signals = Signals::install().context("signals can't be handled")?;
-        let sockets = Sockets::bind(&settings)?;
-        let drain = settings.listen.drain;
-        let app = App::start(settings, sockets).await?;
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
-
-        let signal = signals.next().await;
-        tracing::info!(signal, ?drain, "stopping: running requests may end");
-        tokio::select! {
-            () = app.stop() => tracing::info!("stopped"),
-            signal = signals.next() => tracing::warn!(signal, "stopped at once"),
-        }
-        Ok(())
-    });
+    let outcome = runtime.block_on(app::live(path, settings));
     runtime.shutdown_background();
     outcome
 }

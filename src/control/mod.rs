@@ -5,7 +5,7 @@
 //! - [`moment`]: the time and the chance that these two are told.
 //! - [`build`]: from that state to a routing table.
 //! - [`controller`]: the only task that changes the state and publishes tables.
-//! - [`status`]: what the controller tells the operators.
+//! - [`status`]: what the controller tells the operators. [`public`]: what anybody may see of the marks.
 //! - [`admin`]: the operators' door.
 
 pub mod admin;
@@ -14,6 +14,7 @@ mod controller;
 mod fleet;
 mod gate;
 mod moment;
+mod public;
 #[cfg(test)]
 mod specimen;
 mod status;

@@ -6,6 +6,7 @@
 mod bus;
 mod control;
 mod data;
+mod life;
 mod names;
 mod open;
 
@@ -15,6 +16,7 @@ use prometheus::{Encoder, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Regis
 pub use bus::BusMetrics;
 pub use control::{ControlMetrics, GateMetrics, ProbeMetrics};
 pub use data::{BackendMetrics, Class, DataMetrics, Failure, RetryCause, RetryRefused};
+pub use life::LifeMetrics;
 pub use open::Open;
 pub use prometheus::IntGauge;
 
@@ -25,6 +27,7 @@ pub struct Metrics {
     pub data: DataMetrics,
     pub control: ControlMetrics,
     pub bus: BusMetrics,
+    pub life: LifeMetrics,
 }
 
 impl Default for Metrics {
@@ -43,6 +46,7 @@ impl Metrics {
             data: DataMetrics::new(&registry),
             control: ControlMetrics::new(&registry),
             bus: BusMetrics::new(&registry),
+            life: LifeMetrics::new(&registry),
             registry,
         }
     }

@@ -37,6 +37,11 @@ pub fn listeners(address: SocketAddr, workers: usize) -> io::Result<Vec<std::net
         .collect()
 }
 
+/// Whether a socket on `bound` takes the connections to `wanted`. One on `[::]` is expected to take IPv4 as well.
+pub fn covers(bound: SocketAddr, wanted: SocketAddr) -> bool {
+    bound.port() == wanted.port() && (bound.ip() == wanted.ip() || bound.ip().is_unspecified())
+}
+
 fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {

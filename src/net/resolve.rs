@@ -9,7 +9,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 use crate::model::Endpoint;
 
@@ -20,62 +19,70 @@ const FIRST_INTERVAL: Duration = Duration::from_secs(1);
 /// For one lookup.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Looks up a fixed set of endpoints again and again.
+/// Knows what a set of endpoints resolves to.
 ///
 /// A host that is an IP address is known at once and never looked up.
+#[derive(Default)]
 pub struct Resolver {
     endpoints: BTreeMap<Endpoint, Lookup>,
 }
 
 impl Resolver {
-    /// Looks up every endpoint once, all in parallel, and returns after at most 2 s. A name that did not resolve by then
-    /// has no address, and does not stop anything.
-    pub async fn start(endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
+    /// Keeps what is known of those of `endpoints` that it has already, looks up each of the others once, all in
+    /// parallel, and forgets the rest. Returns after at most 2 s. A name that did not resolve by then has no address,
+    /// and does not stop anything.
+    pub async fn learn(&mut self, endpoints: impl IntoIterator<Item = Endpoint>) {
         let endpoints: BTreeSet<_> = endpoints.into_iter().collect();
-        let lookups = join_all(endpoints.into_iter().map(async |endpoint| {
+        self.endpoints.retain(|endpoint, _| endpoints.contains(endpoint));
+        let unknown: Vec<_> = endpoints.into_iter().filter(|endpoint| !self.endpoints.contains_key(endpoint)).collect();
+        let lookups = join_all(unknown.into_iter().map(async |endpoint| {
             let mut lookup = Lookup::new(endpoint.clone());
             if !lookup.literal {
                 lookup.take(system_lookup(&endpoint).await);
             }
             (endpoint, lookup)
         }));
-        Self { endpoints: lookups.await.into_iter().collect() }
+        self.endpoints.extend(lookups.await);
     }
 
-    /// The addresses of an endpoint, now and later, in the order in which they should be tried; empty while its name has
-    /// never resolved. The last value stays readable after the resolver has ended.
-    ///
-    /// # Panics
-    ///
-    /// When the resolver was not started with this endpoint.
-    pub fn addresses(&self, endpoint: &Endpoint) -> watch::Receiver<Arc<[SocketAddr]>> {
-        self.endpoints.get(endpoint).expect("the resolver is started with every endpoint").addresses.subscribe()
+    /// The addresses of every endpoint, now and later, in the order in which they should be tried; empty while a name
+    /// has never resolved. The last value stays readable after the resolver has gone.
+    pub fn addresses(&self) -> BTreeMap<Endpoint, watch::Receiver<Arc<[SocketAddr]>>> {
+        self.endpoints.iter().map(|(endpoint, lookup)| (endpoint.clone(), lookup.addresses.subscribe())).collect()
     }
 
-    /// Looks every name up again each 10 s, none waiting for another, and sends each endpoint whose addresses changed,
-    /// after its watch shows them. Ends when `shutdown` is cancelled or `changed` is closed.
-    pub async fn run(self, changed: mpsc::Sender<Endpoint>, shutdown: CancellationToken) {
-        let names = self.endpoints.into_values().filter(|lookup| !lookup.literal);
-        let rounds = join_all(names.map(|lookup| lookup.repeat(system_lookup, changed.clone())));
-        shutdown.run_until_cancelled(rounds).await;
+    /// The names among the endpoints, each to be [run](Lookup::run).
+    pub fn lookups(&self) -> impl Iterator<Item = &Lookup> {
+        self.endpoints.values().filter(|lookup| !lookup.literal)
     }
 }
 
-/// One endpoint and what is known of it.
-struct Lookup {
+/// One endpoint and what is known of it, which all clones share.
+#[derive(Clone)]
+pub struct Lookup {
     endpoint: Endpoint,
     /// The host is an IP address.
     literal: bool,
-    addresses: watch::Sender<Arc<[SocketAddr]>>,
+    addresses: Arc<watch::Sender<Arc<[SocketAddr]>>>,
     /// The last lookup failed; a failure is logged only when this changes.
     failing: bool,
 }
 
 impl Lookup {
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Looks the name up again each 10 s, and sends the endpoint when its addresses changed, after the watch shows them.
+    /// Ends when `changed` is closed. Cancel safe.
+    pub async fn run(self, changed: mpsc::Sender<Endpoint>) {
+        self.repeat(system_lookup, changed).await;
+    }
+
     fn new(endpoint: Endpoint) -> Self {
         let literal: Option<IpAddr> = endpoint.host.parse().ok();
         let known = literal.map(|address| SocketAddr::new(address, endpoint.port));
-        let addresses = watch::Sender::new(known.into_iter().collect());
+        let addresses = Arc::new(watch::Sender::new(known.into_iter().collect()));
         Self { endpoint, literal: literal.is_some(), addresses, failing: false }
     }
 
@@ -146,19 +153,38 @@ mod tests {
         Err(io::Error::other("no such name"))
     }
 
-    #[tokio::test]
-    async fn an_ip_address_is_known_without_a_lookup() {
-        let resolver = Resolver::start([endpoint("127.0.0.1"), endpoint("::1")]).await;
-        assert_eq!(**resolver.addresses(&endpoint("127.0.0.1")).borrow(), addresses(&["127.0.0.1:3002"]));
-        assert_eq!(**resolver.addresses(&endpoint("::1")).borrow(), addresses(&["[::1]:3002"]));
+    async fn resolver(hosts: &[&str]) -> Resolver {
+        let mut resolver = Resolver::default();
+        resolver.learn(hosts.iter().map(|host| endpoint(host))).await;
+        resolver
     }
 
     #[tokio::test]
-    async fn a_name_is_resolved_before_start_returns() {
-        let resolver = Resolver::start([endpoint("localhost"), endpoint("localhost")]).await;
-        let found = Arc::clone(&resolver.addresses(&endpoint("localhost")).borrow());
+    async fn an_ip_address_is_known_without_a_lookup() {
+        let resolver = resolver(&["127.0.0.1", "::1"]).await;
+        let found = resolver.addresses();
+        assert_eq!(**found[&endpoint("127.0.0.1")].borrow(), addresses(&["127.0.0.1:3002"]));
+        assert_eq!(**found[&endpoint("::1")].borrow(), addresses(&["[::1]:3002"]));
+        assert_eq!(resolver.lookups().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_name_is_resolved_before_it_is_known() {
+        let resolver = resolver(&["localhost", "localhost"]).await;
+        let found = Arc::clone(&resolver.addresses()[&endpoint("localhost")].borrow());
         assert!(!found.is_empty());
         assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 3002), "{found:?}");
+        assert_eq!(resolver.lookups().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_known_is_kept_and_what_is_gone_is_forgotten() {
+        let mut resolver = resolver(&["localhost", "127.0.0.1"]).await;
+        let kept = resolver.addresses().remove(&endpoint("localhost")).unwrap();
+        resolver.learn([endpoint("localhost"), endpoint("127.0.0.2")]).await;
+        let found = resolver.addresses();
+        assert!(found[&endpoint("localhost")].same_channel(&kept));
+        assert_eq!(found.keys().map(|endpoint| &*endpoint.host).collect::<Vec<_>>(), ["127.0.0.2", "localhost"]);
     }
 
     #[test]
@@ -208,17 +234,5 @@ mod tests {
             () = rounds => panic!("the rounds ended"),
             () = reader => {}
         }
-    }
-
-    #[tokio::test]
-    async fn shutdown_ends_the_resolver() {
-        let resolver = Resolver::start([endpoint("localhost"), endpoint("127.0.0.1")]).await;
-        let seen = resolver.addresses(&endpoint("localhost"));
-        let (changed, _changes) = mpsc::channel(1);
-        let shutdown = CancellationToken::new();
-        let task = tokio::spawn(resolver.run(changed, shutdown.clone()));
-        shutdown.cancel();
-        task.await.unwrap();
-        assert!(!seen.borrow().is_empty(), "the last value stays readable");
     }
 }

@@ -19,9 +19,14 @@ use crate::net::stream::Stream;
 
 /// How far ahead the timer is set when there is no deadline, in nanoseconds.
 const FARTHEST: u64 = 60_000_000_000;
+/// How long an idle connection stays open after it should close, in nanoseconds: for the request that is on its way.
+const LAST_CALL: u64 = 100_000_000;
 
-/// Serves requests until the client closes, a deadline is missed, or the worker stops and the request in hand is
-/// answered.
+/// Serves requests until the client closes, a deadline is missed, or the worker stops.
+///
+/// A stop never cuts a request off. While the worker is leaving, the request in hand is the last one, and its answer says
+/// `Connection: close`, unless that is on its way already; an idle connection stays. When the worker closes, an idle
+/// connection has one last moment, and a request whose head has begun is still read and answered.
 pub(super) async fn serve(worker: Arc<Worker>, tcp: TcpStream, peer: SocketAddr) {
     let pace = Arc::new(Pace::new(worker.idle_timeout, worker.header_timeout));
     let client = Arc::new(Client {
@@ -34,28 +39,40 @@ pub(super) async fn serve(worker: Arc<Worker>, tcp: TcpStream, peer: SocketAddr)
     let service = service_fn(move |request| handle(client.clone(), request));
     let mut http = pin!(worker.http.serve_connection(io, service));
     let mut watch = Watch::new(&pace);
-    let mut stopping = pin!(worker.stopping.cancelled());
-    let mut told = false;
+    let mut closed = pin!(worker.closed());
     let mut asked = false;
+    let mut leaving = false;
+    let mut last_call = None;
 
     poll_fn(|cx| {
-        // The stop is registered once; after that a flag tells whether it is worth asking again.
-        if !told && (!asked || worker.stopping.is_cancelled()) {
+        // Registered once, to be woken; flags tell the rest.
+        if !asked {
             asked = true;
-            if stopping.as_mut().poll(cx).is_ready() {
-                told = true;
-                http.as_mut().graceful_shutdown();
-            }
+            let _ = closed.as_mut().poll(cx);
         }
         loop {
+            // Not once the answer's head may be written: its client would not be told, and could send another request.
+            if worker.is_leaving() && !leaving && matches!(pace.phase(), Phase::Upload | Phase::Waiting) {
+                leaving = true;
+                http.as_mut().graceful_shutdown();
+            }
             if let Poll::Ready(ended) = http.as_mut().poll(cx) {
                 if let Err(error) = ended {
                     tracing::debug!(%peer, %error, "connection ended");
                 }
                 return Poll::Ready(());
             }
+            if worker.is_closing() && !leaving && pace.phase() == Phase::Idle {
+                pace.end_by(*last_call.get_or_insert_with(|| pace.now() + LAST_CALL));
+            }
             match watch.poll(&pace, cx) {
                 Poll::Pending => return Poll::Pending,
+                Poll::Ready(Phase::Idle) if last_call.is_some() && !leaving => {
+                    leaving = true;
+                    http.as_mut().graceful_shutdown();
+                    // What is still being written of the last answer has its time.
+                    pace.finished();
+                }
                 Poll::Ready(Phase::Upload | Phase::Waiting) => pace.miss(),
                 Poll::Ready(phase @ (Phase::Idle | Phase::Head | Phase::Response)) => {
                     pace.miss();

@@ -135,6 +135,8 @@ impl Exchange {
             self.passing = is_pass(status);
             if !self.passing {
                 self.count(false);
+            } else if let Some(trial) = self.seats.as_ref().and_then(|seats| seats.trial.as_ref()) {
+                trial.answered();
             }
         }
         self.connection = connection;

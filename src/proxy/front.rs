@@ -2,15 +2,15 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio_util::sync::CancellationToken;
-
 use super::access::AccessWriter;
 use super::deliver::Shared;
 use super::listener;
+use super::stop::Stop;
 use super::worker::Worker;
 use crate::metrics::DataMetrics;
 use crate::model::ListenSettings;
@@ -27,14 +27,14 @@ pub struct FrontSettings {
     pub access: Option<AccessWriter>,
     pub table: TableReader,
     pub metrics: DataMetrics,
-    /// Cancelled: accept nothing more, and end when the running requests have ended or `listen.drain` has passed.
-    pub stopping: CancellationToken,
+    /// At its last step the workers end: when the running requests have ended or `listen.drain` has passed.
+    pub stop: Stop,
 }
 
 impl FrontSettings {
     fn worker(&self, shared: &Arc<Shared>) -> Worker {
-        let Self { listen, access, table, metrics, stopping } = self;
-        Worker::new(listen, access.clone(), table.clone(), metrics.clone(), shared.clone(), stopping.clone())
+        let Self { listen, access, table, metrics, stop } = self;
+        Worker::new(listen, access.clone(), table.clone(), metrics.clone(), shared.clone(), stop.clone())
     }
 }
 
@@ -54,11 +54,16 @@ impl Front {
     }
 }
 
-/// Starts a worker for each element of `sockets`; each owns one listener of every address.
+/// Starts a worker for each element of `sockets`, which are its listeners; there must be one at least. What waits in
+/// `leftover` is served, and then they are closed.
 ///
 /// # Errors
 /// A thread or its runtime could not be made.
-pub fn start(settings: &FrontSettings, sockets: Vec<Vec<TcpListener>>) -> io::Result<Front> {
+pub fn start(
+    settings: &FrontSettings,
+    sockets: Vec<Vec<TcpListener>>,
+    mut leftover: Vec<TcpListener>,
+) -> io::Result<Front> {
     let shared = Arc::default();
     let threads = sockets
         .into_iter()
@@ -68,34 +73,50 @@ pub fn start(settings: &FrontSettings, sockets: Vec<Vec<TcpListener>>) -> io::Re
             let runtime = runtime.event_interval(EVENT_INTERVAL).enable_all().build()?;
             let worker = Arc::new(settings.worker(&shared));
             let drain = settings.listen.drain;
+            let leftover = std::mem::take(&mut leftover);
             std::thread::Builder::new()
                 .name(format!("worker-{index}"))
-                .spawn(move || runtime.block_on(run(worker, listeners, drain)))
+                .spawn(move || runtime.block_on(run(worker, listeners, leftover, drain)))
         })
         .collect::<io::Result<_>>()?;
     Ok(Front { threads })
 }
 
-async fn run(worker: Arc<Worker>, listeners: Vec<TcpListener>, drain: Duration) {
+async fn run(worker: Arc<Worker>, listeners: Vec<TcpListener>, leftover: Vec<TcpListener>, drain: Duration) {
     for listener in listeners {
         match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => worker.spawn_uncounted(listener::accept(worker.clone(), listener)),
             Err(error) => tracing::error!(%error, "a listener is lost"),
         }
     }
+    for listener in leftover {
+        listener::clear(&worker, &listener);
+    }
     // Not tracked: these go on until the last connection has ended, and end with the runtime.
     tokio::spawn(worker.outbox.clone().run());
     let listening = worker.clone();
     tokio::spawn(async move { listening.listen().await });
+    sweeping(&worker, worker.stop.leaving()).await;
+    worker.leave();
+    sweeping(&worker, worker.stop.deaf()).await;
+    tokio::select! {
+        () = worker.ended() => return,
+        () = sweeping(&worker, worker.stop.closing()) => worker.close(),
+    }
+    if let Err(left) = worker.ended_within(drain).await {
+        tracing::warn!(connections = left, ?drain, "drain time is over: cutting connections");
+    }
+}
+
+/// Waits for `step`, and looks through the idle connections to backends meanwhile.
+async fn sweeping(worker: &Worker, step: impl Future<Output = ()>) {
+    let mut step = pin!(step);
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {
             biased;
-            () = worker.stopping.cancelled() => break,
+            () = &mut step => return,
             _ = sweep.tick() => worker.pool.sweep(Instant::now()),
         }
-    }
-    if let Err(left) = worker.ended_within(drain).await {
-        tracing::warn!(connections = left, ?drain, "drain time is over: cutting connections");
     }
 }

@@ -14,7 +14,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);
 
-/// Accepts until the worker stops, and then whatever the kernel had already accepted, so that no client is reset.
+/// Accepts until the worker listens no more, and then whatever the kernel had already accepted, so that no client is reset.
 ///
 /// No error ends it: running out of file descriptors pauses it, doubling from 5 ms to 1 s, until an accept succeeds.
 pub(super) async fn accept(worker: Arc<Worker>, listener: TcpListener) {
@@ -23,7 +23,7 @@ pub(super) async fn accept(worker: Arc<Worker>, listener: TcpListener) {
     loop {
         let accepted = tokio::select! {
             biased;
-            () = worker.stopping.cancelled() => break,
+            () = worker.stop.deaf() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -39,14 +39,20 @@ pub(super) async fn accept(worker: Arc<Worker>, listener: TcpListener) {
                     tracing::warn!(%error, pause = ?pause, "no connection can be accepted; trying again");
                 }
                 tokio::select! {
-                    () = worker.stopping.cancelled() => break,
+                    () = worker.stop.deaf() => break,
                     () = tokio::time::sleep(pause) => {}
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
     }
-    let Ok(listener) = listener.into_std() else { return };
+    if let Ok(listener) = listener.into_std() {
+        clear(&worker, &listener);
+    }
+}
+
+/// Takes what the kernel has accepted on a listener that is to be closed, which must not block.
+pub(super) fn clear(worker: &Arc<Worker>, listener: &std::net::TcpListener) {
     while let Ok((tcp, peer)) = listener.accept() {
         if tcp.set_nonblocking(true).is_ok()
             && let Ok(tcp) = tokio::net::TcpStream::from_std(tcp)

@@ -12,6 +12,8 @@
 //! 8. [`exchange`]: what is counted when a request is over; [`access`]: what is written about it.
 //! 9. [`refusal`]: every answer that is the balancer's own.
 //!
+//! [`Stop`] is how all of it is asked to end.
+//!
 //! Nothing here waits for the control plane: a request reads one snapshot of the table and adds to atomics. A
 //! [`worker`] is one thread with a runtime of its own; workers share the table, the positions in the schedules and the
 //! counters; locks only where a request has failed or has to wait.
@@ -32,9 +34,11 @@ mod pool;
 mod refusal;
 mod reply;
 pub mod split;
+mod stop;
 mod upload;
 mod upstream;
 mod worker;
 
 pub use access::AccessWriter;
 pub use front::{Front, FrontSettings, start};
+pub use stop::Stop;

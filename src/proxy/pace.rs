@@ -122,8 +122,8 @@ impl Pace {
         }
     }
 
-    /// The request is tried once more, from its beginning: every limit begins anew, and with it there is no deadline until
-    /// it is sent.
+    /// The request is tried once more, from its beginning, or had to wait before it could be: every limit begins anew, and
+    /// with it there is no deadline until it is sent.
     pub(super) fn again(&self) {
         self.heard.store(self.now(), Relaxed);
         self.missed.store(false, Relaxed);
@@ -187,6 +187,11 @@ impl Pace {
         self.enter(Phase::Idle);
         self.set_deadline(now + self.idle_timeout);
         now
+    }
+
+    /// The connection may not stay idle beyond `moment`.
+    pub(super) fn end_by(&self, moment: u64) {
+        self.set_deadline(self.deadline().min(moment));
     }
 
     /// Whether the deadline of this request was missed, as the connection told by [`Pace::miss`].

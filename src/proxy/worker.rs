@@ -2,17 +2,20 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use ipnet::IpNet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
 
 use super::access::AccessWriter;
 use super::connect::MAX_BUFFER;
 use super::deliver::{Shared, Waiting};
 use super::pool::Pool;
+use super::stop::Stop;
 use crate::metrics::{DataMetrics, Open};
 use crate::model::ListenSettings;
 use crate::net::outbox::Outbox;
@@ -36,7 +39,11 @@ pub(super) struct Worker {
     pub(super) header_timeout: Duration,
     pub(super) idle_timeout: Duration,
     pub(super) via: bool,
-    pub(super) stopping: CancellationToken,
+    pub(super) stop: Stop,
+    /// What [`Self::stop`] has come to, for the connections of this thread alone: they look at it each time they run.
+    leaving: AtomicBool,
+    closing: AtomicBool,
+    closed: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -47,7 +54,7 @@ impl Worker {
         table: TableReader,
         metrics: DataMetrics,
         shared: Arc<Shared>,
-        stopping: CancellationToken,
+        stop: Stop,
     ) -> Self {
         let mut http = http1::Builder::new();
         http.max_buf_size(MAX_BUFFER).max_header_size(MAX_HEAD);
@@ -64,9 +71,36 @@ impl Worker {
             header_timeout: listen.header_timeout,
             idle_timeout: listen.idle_timeout,
             via: listen.via,
-            stopping,
+            stop,
+            leaving: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            closed: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
+    }
+
+    /// The answers of this worker's connections are the last ones.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Relaxed)
+    }
+
+    /// Idle connections of this worker are to be closed; wakes them all.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Relaxed);
+        self.closed.cancel();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
+    }
+
+    /// Ends at [`Self::close`].
+    pub(super) fn closed(&self) -> WaitForCancellationFuture<'_> {
+        self.closed.cancelled()
     }
 
     /// Runs a client's connection on this thread; a stop waits for it.
@@ -87,17 +121,25 @@ impl Worker {
     /// wanted. Runs until it is dropped.
     pub(super) async fn listen(&self) {
         let give_way = async {
+            let mut begged = self.shared.begging.notified();
             loop {
-                self.shared.begging.notified().await;
+                begged.await;
+                // Before the look: who begs meanwhile is heard by the next.
+                begged = self.shared.begging.notified();
                 self.pool.give_way();
             }
         };
         tokio::join!(self.waiting.watch(self.table.clone()), give_way);
     }
 
-    /// Waits for everything that was spawned, at most for `time`; else gives how much is left.
-    pub(super) async fn ended_within(&self, time: Duration) -> Result<(), usize> {
+    /// Waits for everything that was spawned.
+    pub(super) async fn ended(&self) {
         self.tasks.close();
-        tokio::time::timeout(time, self.tasks.wait()).await.map_err(|_| self.tasks.len())
+        self.tasks.wait().await;
+    }
+
+    /// The same, at most for `time`; else gives how much is left.
+    pub(super) async fn ended_within(&self, time: Duration) -> Result<(), usize> {
+        tokio::time::timeout(time, self.ended()).await.map_err(|_| self.tasks.len())
     }
 }

@@ -25,6 +25,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("figment", &["config/"]),
     ("clap", &["cli/", "main.rs"]),
     ("anyhow", &["app", "cli/", "main.rs"]),
+    ("rustix", &["app/"]),
+    ("listenfd", &["app/systemd.rs"]),
+    ("sd_notify", &["app/systemd.rs"]),
 ];
 
 #[test]

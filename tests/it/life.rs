@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::support::client::{get, request};
 use crate::support::coalmine::{Coalmine, refused, run};
 use crate::support::process::Exit;
-use crate::support::{Backend, Config, Connection, Latch, Script, Service, eventually, for_a_while, metrics};
+use crate::support::{Backend, Config, Connection, Latch, Script, Service, Steady, eventually, for_a_while, metrics};
 
 #[test]
 fn a_stop_lets_running_requests_finish() {
@@ -37,6 +37,41 @@ fn a_stop_waits_for_no_idle_connection() {
     coalmine.process.signal("TERM");
     assert_eq!(coalmine.process.wait().code, Some(0));
     assert_eq!(used.receive_to_end().unwrap(), b"");
+}
+
+#[test]
+fn a_lame_duck_serves_on_and_loses_no_request() {
+    let backend = Backend::start("a");
+    let mut coalmine = Config::of(&[&backend], &[]).listen("lame_duck = \"60s\"").start();
+    let steady = Steady::start(coalmine.http, 4);
+    eventually("requests go on", || steady.begun() > 50);
+    let (mut idle, mut unused) = (coalmine.connect(), coalmine.connect());
+    assert_eq!(idle.get("/").head.get("connection"), None);
+    coalmine.process.signal("TERM");
+    eventually("it says that it stops", || coalmine.ask("GET", "/readyz").status() == 503);
+    for connection in [&mut idle, &mut unused, &mut coalmine.connect()] {
+        let last = connection.get("/");
+        assert_eq!((last.text().as_str(), last.head.get("connection").as_deref()), ("a", Some("close")));
+    }
+    steady.stop();
+    assert!(!coalmine.process.has_ended());
+    coalmine.process.signal("TERM");
+    assert_eq!(coalmine.process.wait().code, Some(0), "a second signal ends it at once");
+}
+
+#[test]
+fn who_waits_to_be_accepted_at_a_stop_is_served() {
+    let backend = Backend::start("a");
+    let mut coalmine = Config::of(&[&backend], &[]).start();
+    coalmine.process.signal("STOP");
+    let mut waiting: Vec<_> = (0..20).map(|_| coalmine.connect()).collect();
+    waiting.iter_mut().for_each(|connection| connection.send(request("GET", "/", &[])));
+    coalmine.process.signal("TERM");
+    coalmine.process.signal("CONT");
+    for mut connection in waiting {
+        assert_eq!(connection.receive().text(), "a");
+    }
+    assert_eq!(coalmine.process.wait().code, Some(0));
 }
 
 #[test]
@@ -128,6 +163,15 @@ fn running_out_of_files_is_survived_counted_and_costs_no_cpu() {
     assert!(ticks < 50, "{ticks} hundredths of a second of CPU in one second");
     drop(crowd);
     assert_eq!(get(coalmine.http, "/").text(), "a");
+}
+
+#[test]
+fn as_many_files_may_be_open_as_the_system_allows() {
+    let backend = Backend::start("a");
+    let coalmine = Coalmine::start_with_files(&Config::of(&[&backend], &[]), "64:1000");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", coalmine.process.pid())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().nth(3), Some("1000"), "{files}");
 }
 
 #[test]

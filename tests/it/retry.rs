@@ -8,7 +8,7 @@ use crate::support::backend::Refusing;
 use crate::support::client::request;
 use crate::support::coalmine::Coalmine;
 use crate::support::plane::{Plane, retry_spec};
-use crate::support::{Backend, Config, Script, Service, eventually};
+use crate::support::{Backend, Config, Latch, Script, Service, eventually};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const SHORT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc";
@@ -269,6 +269,21 @@ fn a_request_that_waits_on_a_frozen_canary_moves_to_stable_when_an_alert_ejects_
 }
 
 #[test]
+fn a_request_that_waits_on_a_canary_that_is_drained_is_finished_there() {
+    let (stable, canary, coalmine) = all_to_canary("60s");
+    let latch = Latch::shut();
+    canary.on("/x", Script::new().read_body().hold(&latch).send(OK));
+    let mut get = coalmine.connect();
+    get.send(request("GET", "/x", &[]));
+    eventually("it waits on the canary", || canary.count() == 1);
+    assert_eq!(coalmine.ask("POST", "/api/v1/services/web/backends/canary/drain").status(), 202);
+    eventually("nothing new goes there", || coalmine.get("/").text() == "stable");
+    latch.open();
+    assert_eq!(get.receive().text(), "ok");
+    assert_eq!((stable.counts().get("GET /x"), retries(&coalmine, "ejected")), (None, 0.0));
+}
+
+#[test]
 fn outcomes_are_counted_once_for_each_attempt_and_never_for_what_the_client_did() {
     let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
     let mut plane = Plane::start(retry_spec()).stable("s", stable.address).canary("c", canary.address).all_to_canary();
@@ -370,14 +385,72 @@ fn a_crowd_sees_nothing_of_a_canary_that_fails_in_every_way_at_once() {
     assert_eq!((all[0].failed + all[1].failed, all[2].failed + all[2].passed), (0, 400));
 }
 
+#[test]
+fn the_configuration_says_which_methods_come_again() {
+    let (stable, canary, coalmine) = all_to_canary_with("60s", "idempotent = true\nbuffer = 8");
+    canary.on("/x", Script::new().read_body().close());
+    for (method, body, answered) in
+        [("PUT", "12345678", true), ("DELETE", "1", true), ("PUT", "123456789", false), ("POST", "1", false)]
+    {
+        let before = (canary.count(), stable.count());
+        let mut connection = coalmine.connect();
+        connection.send(request(method, "/x", &[&format!("Content-Length: {}", body.len())]) + body);
+        let status = connection.receive().status();
+        let times = (canary.count() - before.0, stable.count() - before.1);
+        let expected = if answered { (200, (1, 1)) } else { (502, (1, 0)) };
+        assert_eq!((status, times), expected, "{method} {body}");
+        if answered {
+            assert_eq!(stable.requests().last().unwrap().body.bytes, body.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn the_configuration_says_which_statuses_are_retried() {
+    let (stable, canary, coalmine) = all_to_canary_with("60s", "canary_statuses = []");
+    canary.on("/x", Script::answer(503, "mine"));
+    let response = coalmine.get("/x");
+    assert_eq!((response.status(), response.text().as_str()), (503, "mine"));
+    assert_eq!((canary.count(), stable.count()), (1, 0));
+    canary.on("/x", Script::new().read_body().close());
+    assert_eq!(coalmine.get("/x").text(), "stable", "a failure is not a status");
+
+    let (stable, canary, coalmine) = all_to_canary_with("60s", "canary_statuses = [\"404\"]");
+    canary.on("/x", Script::answer(404, "mine"));
+    assert_eq!(coalmine.get("/x").text(), "stable");
+    assert_eq!((canary.count(), stable.count()), (1, 1));
+}
+
+#[test]
+fn the_configuration_bounds_retries_from_stable_to_stable() {
+    for (lines, expected) in [("budget_percent = 0\nbudget_min = 0", [200, 503]), ("", [200, 200])] {
+        let (good, bad) = (Backend::start("good"), Backend::start("bad"));
+        bad.on("/x", Script::answer(503, "bad"));
+        let service = Service::of("web", &[&good, &bad], &[]).table("retry", lines);
+        let coalmine = Config::new().service(service).start();
+        coalmine.wait_backend("web", "stable", "good", "up");
+        coalmine.wait_backend("web", "stable", "bad", "up");
+        let mut statuses = [coalmine.get("/x").status(), coalmine.get("/x").status()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, expected, "{lines}");
+        assert_eq!(bad.count(), 1, "{lines}");
+    }
+}
+
 /// A balancer that sends everything to the canary first.
 fn all_to_canary(response_timeout: &str) -> (Backend, Backend, Coalmine) {
+    all_to_canary_with(response_timeout, "")
+}
+
+/// The same with lines for `service.retry`.
+fn all_to_canary_with(response_timeout: &str, retry: &str) -> (Backend, Backend, Coalmine) {
     let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
     let service = Service::new("web")
         .probe("timeout = \"5s\"")
         .named("stable", 0, &[&stable])
         .named("canary", 1, &[&canary])
-        .table("timeout", &format!("connect = \"60s\"\nresponse = \"{response_timeout}\"\nidle = \"60s\""));
+        .table("timeout", &format!("connect = \"60s\"\nresponse = \"{response_timeout}\"\nidle = \"60s\""))
+        .table("retry", retry);
     let coalmine = Config::new().service(service).start_admitted();
     (stable, canary, coalmine)
 }

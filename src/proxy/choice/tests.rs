@@ -26,6 +26,7 @@ fn web(choice: Choice) -> Routed {
         canary: lane(Track::Canary, ["c", "d"]),
         trying: None,
         kept: Vec::new(),
+        finishing: Vec::new(),
         ejected: false,
         choice: Some(Arc::new(choice)),
         positions: Arc::new(Positions::default()),

@@ -40,7 +40,8 @@ pub(super) fn rerouted(table: &RoutingTable, exchange: &Exchange, errand: &mut E
 pub(super) fn is_ejected(service: &Routed, exchange: &Exchange) -> bool {
     let backend = &exchange.backend;
     let same = |member: &&Arc<Backend>| member.track == backend.track && member.id == backend.id;
-    let routed = service.canary.members().iter().chain(&service.kept).any(|member| same(&member));
+    let mut stays = service.canary.members().iter().chain(&service.kept).chain(&service.finishing);
+    let routed = stays.any(|member| same(&member));
     backend.track == Track::Canary && !routed && !(exchange.on_trial() && trying(service).any(|member| same(&member)))
 }
 

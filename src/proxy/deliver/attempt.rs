@@ -83,6 +83,10 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
         }
         let Some(request) = errand.take(&exchange.backend) else { return Ended::Failed(Failure::Closed) };
         let timeout = exchange.backend.timeout;
+        if exchange.backend.circuit.is_some() {
+            // The time that its limits made the request wait is not the backend's.
+            pace.again();
+        }
         pace.sent(errand.has_body(), timeout.idle, timeout.response);
         let mut error = match head(client, exchange, errand, &mut connection, request).await {
             Ok(Ok(response)) => return answered(client, exchange, errand, response, connection).await,

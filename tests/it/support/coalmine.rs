@@ -1,8 +1,10 @@
 //! The program itself, started as a user starts it.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -18,7 +20,7 @@ pub(crate) struct Coalmine {
     pub(crate) http: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) process: Process,
-    _config: TempDir,
+    config: TempDir,
 }
 
 impl Coalmine {
@@ -28,19 +30,56 @@ impl Coalmine {
         Self::start_by(config, Command::new(env!("CARGO_BIN_EXE_coalmine")))
     }
 
-    /// The same with at most `files` open files.
+    /// The same by another name of the program, such as a link to it.
     #[track_caller]
-    pub(crate) fn start_with_files(config: &Config, files: u32) -> Self {
+    pub(crate) fn start_as(config: &Config, program: &Path) -> Self {
+        Self::start_by(config, Command::new(program))
+    }
+
+    /// The same as systemd would start it: with these variables, and `socket`, if there is one, as its first inherited
+    /// one, by the name `name`.
+    #[track_caller]
+    pub(crate) fn start_under_systemd(
+        config: &Config,
+        variables: &[(&str, &str)],
+        socket: Option<(&str, std::net::TcpListener)>,
+    ) -> Self {
+        let mut command = Command::new("bash");
+        let (listen, stdin) = match socket {
+            Some((name, socket)) => (
+                format!("LISTEN_FDS=1 LISTEN_PID=$$ LISTEN_FDNAMES={name} exec \"$@\" 3<&0 </dev/null"),
+                Stdio::from(OwnedFd::from(socket)),
+            ),
+            None => ("exec \"$@\"".to_owned(), Stdio::piped()),
+        };
+        command.args(["-c", &listen, "bash", env!("CARGO_BIN_EXE_coalmine")]).envs(variables.iter().copied());
+        Self::start_with(config, command, stdin)
+    }
+
+    /// Writes another configuration to the file that the program was started with.
+    #[track_caller]
+    pub(crate) fn rewrite(&self, text: &str) {
+        std::fs::write(self.config.path().join("coalmine.toml"), text).unwrap();
+    }
+
+    /// The same with at most `files` open files: a number, or `soft:hard`.
+    #[track_caller]
+    pub(crate) fn start_with_files(config: &Config, files: impl Display) -> Self {
         let mut command = Command::new("prlimit");
         command.arg(format!("--nofile={files}")).arg(env!("CARGO_BIN_EXE_coalmine"));
         Self::start_by(config, command)
     }
 
     #[track_caller]
-    fn start_by(config: &Config, mut command: Command) -> Self {
+    fn start_by(config: &Config, command: Command) -> Self {
+        Self::start_with(config, command, Stdio::piped())
+    }
+
+    #[track_caller]
+    fn start_with(config: &Config, mut command: Command, stdin: Stdio) -> Self {
         let (directory, path) = config.write();
         command.args(["serve", "-c"]).arg(path);
-        let mut process = Process::start(bare(command));
+        let mut process = Process::start_with(bare(command), stdin);
         let mut listening = |listener: &str| {
             eventually_some(&format!("it listens for {listener}"), || {
                 assert!(!process.has_ended(), "ended at the start: {:?}", process.wait());
@@ -48,7 +87,7 @@ impl Coalmine {
             })
         };
         let (http, admin) = (listening("http"), listening("admin"));
-        Self { http, admin, process, _config: directory }
+        Self { http, admin, process, config: directory }
     }
 
     /// The addresses of all listeners of a kind: `http`, `admin`, `metrics`.
@@ -205,10 +244,10 @@ pub(crate) fn alert(service: &str) -> String {
 }
 
 /// Nothing of the machine's own settings.
-fn bare(mut command: Command) -> Command {
+pub(crate) fn bare(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy();
-        if name_text.starts_with("COALMINE_") || name_text == "RUST_LOG" {
+        if name_text.starts_with("COALMINE_") || ["RUST_LOG", "NOTIFY_SOCKET"].contains(&&*name_text) {
             command.env_remove(name);
         }
     }

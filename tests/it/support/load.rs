@@ -112,6 +112,9 @@ fn one(connection: &mut Option<Connection>, address: SocketAddr) -> Result<Strin
     };
     open.try_send("GET / HTTP/1.1\r\nHost: test\r\n\r\n").map_err(|error| error.to_string())?;
     let response = open.try_receive().map_err(|broken| broken.to_string())?;
+    if response.head.get("connection").is_some_and(|value| value == "close") {
+        *connection = None;
+    }
     match response.status() {
         200 => Ok(response.text()),
         status => Err(format!("{status}: {}", response.text())),

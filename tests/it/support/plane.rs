@@ -9,13 +9,12 @@ use coalmine::model::{
     BackendId, Balance, CircuitLimits, ListenSettings, PathPrefix, PoolLimits, ProbeTarget, RetrySpec, ServiceName,
     StatusRanges, Timeouts, Track,
 };
-use coalmine::proxy::{self, Front, FrontSettings};
+use coalmine::proxy::{self, Front, FrontSettings, Stop};
 use coalmine::table::{
     Alarm, Backend, Budget, Circuit, Lane, Outcomes, Positions, Routed, Router, RoutingTable, Sample, Schedule, Split,
     TableWriter, Terms, Trial, Trying, table,
 };
 use http::HeaderValue;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::client::{Connection, Response, get};
 use super::metrics::sum;
@@ -31,7 +30,7 @@ pub(crate) struct Plane {
     stable: Vec<Arc<Backend>>,
     canary: Vec<Arc<Backend>>,
     positions: Arc<Positions>,
-    stop: Option<DropGuard>,
+    stop: Stop,
     front: Option<Front>,
 }
 
@@ -56,19 +55,19 @@ impl Plane {
     /// The same with limits for each backend.
     pub(crate) fn start_with(retry: RetrySpec, limits: Option<CircuitLimits>, workers: usize) -> Self {
         let (writer, reader) = table();
-        let (metrics, stopping, alarm) = (Metrics::new(), CancellationToken::new(), Arc::new(Alarm::default()));
+        let (metrics, stop, alarm) = (Metrics::new(), Stop::default(), Arc::new(Alarm::default()));
         let settings = FrontSettings {
             listen: listen(),
             access: None,
             table: reader,
             metrics: metrics.data.clone(),
-            stopping: stopping.clone(),
+            stop: stop.clone(),
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let http = listener.local_addr().unwrap();
         let sockets = (0..workers).map(|_| vec![listener.try_clone().unwrap()]).collect();
-        let front = proxy::start(&settings, sockets).unwrap();
+        let front = proxy::start(&settings, sockets, Vec::new()).unwrap();
         let terms = Terms {
             service: ServiceName::new("web").unwrap(),
             retry,
@@ -85,7 +84,7 @@ impl Plane {
             stable: Vec::new(),
             canary: Vec::new(),
             positions: Arc::default(),
-            stop: Some(stopping.drop_guard()),
+            stop,
             front: Some(front),
         }
     }
@@ -132,6 +131,7 @@ impl Plane {
             canary: if admitted { canary() } else { Lane::default() },
             trying: trial.map(|trial| Trying { trial, lane: canary() }),
             kept: Vec::new(),
+            finishing: Vec::new(),
             ejected: !admitted,
             choice: None,
             positions: self.positions.clone(),
@@ -185,7 +185,7 @@ impl Plane {
 
 impl Drop for Plane {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        self.stop.close();
         if let Some(front) = self.front.take() {
             front.join();
         }

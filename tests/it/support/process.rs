@@ -1,6 +1,6 @@
 //! A child process whose output is kept, which is told signals by number of process, and killed when dropped.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -10,7 +10,8 @@ use super::eventually::eventually_some;
 pub(crate) struct Process {
     child: Child,
     /// Held open: a child may take its end for a sign to go.
-    _stdin: Option<ChildStdin>,
+    #[allow(dead_code, reason = "the fault suite uses it")]
+    stdin: Option<ChildStdin>,
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
     readers: Vec<JoinHandle<()>>,
@@ -31,8 +32,14 @@ pub(crate) struct Exit {
 
 impl Process {
     #[track_caller]
-    pub(crate) fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_with(command, Stdio::piped())
+    }
+
+    /// The same with another standard input than a pipe.
+    #[track_caller]
+    pub(crate) fn start_with(mut command: Command, stdin: Stdio) -> Self {
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (stdout, stderr) = (Output::default(), Output::default());
         let readers = vec![
@@ -40,7 +47,7 @@ impl Process {
             stderr.follow(child.stderr.take().expect("stderr is piped")),
         ];
         let stdin = child.stdin.take();
-        Self { child, _stdin: stdin, stdout, stderr, readers }
+        Self { child, stdin, stdout, stderr, readers }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -54,8 +61,22 @@ impl Process {
         assert!(status.success(), "signal {name} to {}", self.pid());
     }
 
+    /// Writes a line to its standard input.
+    #[allow(dead_code, reason = "the fault suite uses it")]
+    #[track_caller]
+    pub(crate) fn tell(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("stdin is piped");
+        stdin.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for the end alone: a child of its own may write on. Gives its exit code.
+    #[track_caller]
+    pub(crate) fn wait_code(&mut self) -> Option<i32> {
+        eventually_some("the process ends", || self.child.try_wait().unwrap()).code()
     }
 
     /// Waits for the end, and for all that was written before it.

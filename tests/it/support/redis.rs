@@ -107,7 +107,7 @@ impl Redis {
 }
 
 /// A port that was free a moment ago, from below those that the system gives to anyone who asks for any.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     loop {
         let port = fastrand::u16(20_000..32_000);
         if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {

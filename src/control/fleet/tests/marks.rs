@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::control::specimen::{later, moment};
 use crate::model::{
-    BackendId, DrainMark, EjectMark, LeaseMark, MarkReading, Marks, Note, PeerMark, Reasons, ServiceName, Weight,
-    WeightMark,
+    BackendId, DrainMark, EjectMark, LeaseMark, MarkReading, Marks, Note, PeerMark, ServiceName, Weight, WeightMark,
 };
 
-fn mark(fleet: &mut Fleet, marks: &Marks, now: Moment) -> Change {
+pub(super) fn mark(fleet: &mut Fleet, marks: &Marks, now: Moment) -> Change {
     let reading = MarkReading { service: ServiceName::new("web").unwrap(), marks: marks.clone(), seen: Instant::now() };
     fleet.marked(&reading, now).unwrap()
 }

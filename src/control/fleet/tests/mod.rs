@@ -5,10 +5,12 @@ use crate::control::gate::Turn;
 use crate::control::moment::Moment;
 use crate::control::specimen;
 use crate::control::specimen::{RISE, alert, fleet, healthy, pass_trial, probe, service};
-use crate::model::{Reason, Track};
+use crate::model::{Reason, Reasons, Track};
+use crate::table;
 
 mod live;
 mod marks;
+mod way_back;
 
 const STABLE: (u16, &[&str]) = (2, &["a", "b"]);
 const CANARY: (u16, &[&str]) = (1, &["c", "d"]);

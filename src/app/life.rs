@@ -1,0 +1,132 @@
+//! A process from its start to its end.
+
+use std::future::pending;
+use std::path::Path;
+use std::pin::Pin;
+
+use anyhow::Context;
+use tokio::sync::{mpsc, oneshot};
+
+use super::handover::{Predecessor, Program, Successor};
+use super::{App, Keepsake, Sockets, limits, reload, systemd};
+use crate::control::admin::{Reloaded, Reloads};
+use crate::model::Settings;
+use crate::shutdown::{Order, Orders, Signals};
+
+/// Serves until a signal ends it, or until a successor has taken over. `path` is read again on a reload.
+///
+/// # Errors
+/// What was missing at the start. Nothing was served then.
+pub async fn live(path: &Path, settings: Settings) -> anyhow::Result<()> {
+    let no_signals = "signals can't be handled";
+    let mut signals = Signals::install().context(no_signals)?;
+    let orders = Orders::install().context(no_signals)?;
+    let program = Program::of_this_process().context("it can't be told which program this is")?;
+    limits::raise_open_files();
+
+    let (reload, reloads) = mpsc::channel(1);
+    let app = begin(settings, reload).await?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
+    let ready = app.ready();
+    tokio::spawn(async move {
+        ready.await;
+        systemd::ready();
+    });
+
+    let end = Desk { path, program, orders, reloads }.serve(&app, &mut signals).await;
+    let drain = app.settings().listen.drain;
+    let ending: Pin<Box<dyn Future<Output = ()>>> = match end {
+        End::Stop(signal) => {
+            tracing::info!(signal, ?drain, "stopping: running requests may end");
+            systemd::stopping();
+            Box::pin(app.stop())
+        }
+        End::HandedOver(successor) => {
+            tracing::info!(pid = successor.pid, ?drain, "handed over: running requests may end");
+            systemd::main_process(successor.pid);
+            successor.release();
+            Box::pin(app.leave())
+        }
+    };
+    tokio::select! {
+        () = ending => tracing::info!("stopped"),
+        signal = signals.next() => tracing::warn!(signal, "stopped at once"),
+    }
+    Ok(())
+}
+
+/// Takes over from a predecessor when there is one. It serves until this process is ready to.
+async fn begin(settings: Settings, reload: Reloads) -> anyhow::Result<App> {
+    let Some((predecessor, inherited, keepsake)) = Predecessor::of_this_process()? else {
+        let sockets = Sockets::bind(&settings, systemd::sockets())?;
+        let mut app = App::start(settings, sockets, Keepsake::default()).await?;
+        app.open(Some(reload))?;
+        return Ok(app);
+    };
+    let sockets = Sockets::bind(&settings, inherited)?;
+    let mut app = App::start(settings, sockets, Keepsake::from_bytes(&keepsake)).await?;
+    app.ready().await;
+    app.open(Some(reload))?;
+    predecessor.relieve();
+    Ok(app)
+}
+
+/// A hand-over on its way.
+type Handing = Pin<Box<dyn Future<Output = Result<Successor, String>>>>;
+
+enum End {
+    /// The name of the signal.
+    Stop(&'static str),
+    HandedOver(Successor),
+}
+
+/// Where orders come in.
+struct Desk<'a> {
+    path: &'a Path,
+    program: Program,
+    orders: Orders,
+    reloads: mpsc::Receiver<oneshot::Sender<Result<Reloaded, String>>>,
+}
+
+impl Desk<'_> {
+    /// Follows orders until the end.
+    async fn serve(mut self, app: &App, signals: &mut Signals) -> End {
+        let mut handing: Option<Handing> = None;
+        loop {
+            let handed = async {
+                match &mut handing {
+                    Some(handing) => handing.await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                signal = signals.next() => return End::Stop(signal),
+                handed = handed => match handed {
+                    Ok(successor) => return End::HandedOver(successor),
+                    Err(reason) => {
+                        tracing::error!(reason, "the successor does not serve: serving on as before");
+                        handing = None;
+                    }
+                },
+                Some(reply) = self.reloads.recv() => {
+                    // Who asked may have gone; the file is in force all the same.
+                    let _ = reply.send(reload::reload(app, self.path).await);
+                }
+                order = self.orders.next() => match order {
+                    Order::Reload => {
+                        // The log has told the outcome.
+                        let _ = reload::reload(app, self.path).await;
+                    }
+                    Order::HandOver if handing.is_some() => tracing::warn!("a successor is being started already"),
+                    Order::HandOver => {
+                        let ((doors, keepsake), program) = (app.estate(), self.program.clone());
+                        handing = Some(Box::pin(async move {
+                            Successor::start(program, doors, keepsake.await.to_bytes()).await
+                        }));
+                    }
+                },
+            }
+        }
+    }
+}
