@@ -168,6 +168,19 @@ fn one_that_starts_late_has_the_state_of_the_others_before_its_canary_gets_anyth
 }
 
 #[test]
+fn a_drain_holds_from_the_first_request_on_after_a_start() {
+    let pair = Pair::start();
+    assert_eq!(command(&pair.one, &["drain", "web", "a"]).code, Some(0));
+    eventually("it is written", || pair.redis.cli(&["EXISTS", "coalmine:drain:web:a"]) == "1");
+    for _ in 0..5 {
+        let late = Coalmine::start(&pair.config("late"));
+        let drained = load(late.http, 20, 4).by("a");
+        // A machine that is too busy to read it in time must say so.
+        assert!(drained == 0 || late.process.stderr.text().contains("not read"), "{drained} requests");
+    }
+}
+
+#[test]
 fn cut_off_from_redis_a_balancer_keeps_its_last_state_and_says_so() {
     let pair = Pair::start();
     assert_eq!(command(&pair.one, &["drain", "web", "a"]).code, Some(0));
