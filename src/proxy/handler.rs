@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, SET_COOKIE, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Uri, Version};
@@ -19,6 +20,7 @@ use super::pace::Pace;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::upload::Upload;
+use super::upstream::Connection;
 use super::worker::Worker;
 use crate::metrics::Class;
 use crate::table::{Backend, TrialSeat, host_name};
@@ -52,14 +54,17 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
         // hyper takes a GET of unknown length for one without a body unless it is told.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    let errand = Errand::new(request, &exchange.backend.terms.retry, generation, found.host.is_some(), pinned);
-    let delivered = deliver::deliver(&client, &mut exchange, errand).await;
+    let mut errand = Errand::new(request, &exchange.backend.terms.retry, generation, found.host.is_some(), pinned);
+    let mut answer = Answer::default();
+    let delivered = deliver::deliver(&client, &mut exchange, &mut errand, &mut answer).await;
 
     let served_by = exchange.backend.served_by.clone();
     let cookie = cookie.filter(|_| delivered.is_ok() && exchange.backend.key == first);
-    let mut response = match delivered {
-        Ok(answer) => pass_on(&client, exchange, answer),
-        Err(refusal) => fail(exchange, refusal),
+    let mut response = match (delivered, answer) {
+        (Ok(()), Answer { response: Some(response), whole, connection: Some(connection) }) => {
+            pass_on(&client, exchange, response, whole, connection)
+        }
+        (delivered, _) => fail(exchange, delivered.err().unwrap_or(Refusal::NoBackend)),
     };
     if let Some(served_by) = served_by {
         response.headers_mut().insert(X_SERVED_BY, served_by);
@@ -71,8 +76,14 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
 }
 
 /// The answer of a backend, on its way to the client.
-fn pass_on(client: &Client, mut exchange: Exchange, answer: Answer) -> Response<Reply> {
-    let Answer { mut response, whole, mut connection } = answer;
+#[inline]
+fn pass_on(
+    client: &Client,
+    mut exchange: Exchange,
+    mut response: Response<Incoming>,
+    whole: Option<Bytes>,
+    mut connection: Box<Connection>,
+) -> Response<Reply> {
     client.pace.responded(exchange.backend.timeout.idle);
     let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
     forward_response(response.headers_mut(), version, client.worker.via);

@@ -71,15 +71,13 @@ impl Errand {
 
     /// What goes to `backend`. `None` when nothing is left that could.
     pub(super) fn take(&mut self, backend: &Backend) -> Option<Request<Upload>> {
-        let mut request = self.request.take()?;
+        let request = self.request.as_mut()?;
         if !self.named {
             request.headers_mut().insert(HOST, backend.authority.clone());
         }
-        if self.repeatable {
-            self.request = copy(&request);
-        }
+        let spare = if self.repeatable { copy(request) } else { None };
         self.written += 1;
-        Some(request)
+        std::mem::replace(&mut self.request, spare)
     }
 
     /// It came back: nothing of it went out.

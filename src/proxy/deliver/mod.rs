@@ -48,42 +48,44 @@ pub(super) struct Shared {
     pub(super) begging: Notify,
 }
 
-/// Brings `errand` to the backend of `exchange`, or to another, until one has answered. Every attempt that failed is
+/// Brings `errand` to the backend of `exchange`, or to another, until one has filled in `answer`. Every attempt that failed is
 /// counted for its backend; the answer is counted by [`Exchange`], which knows when it has ended.
 ///
 /// Cancel safe: dropped, it closes the connection that it uses.
 ///
 /// # Errors
 /// What the client gets instead of an answer.
-pub(super) async fn deliver(client: &Client, exchange: &mut Exchange, mut errand: Errand) -> Result<Answer, Refusal> {
+pub(super) async fn deliver(
+    client: &Client,
+    exchange: &mut Exchange,
+    errand: &mut Errand,
+    answer: &mut Answer,
+) -> Result<(), Refusal> {
     let worker = &client.worker;
     let mut full = false;
     loop {
         if exchange.backend.circuit.is_some() {
             // Boxed: limits are rare.
-            Box::pin(enter::enter(worker, exchange, &mut errand)).await?;
+            Box::pin(enter::enter(worker, exchange, errand)).await?;
         }
-        let ended = attempt::attempt(client, exchange, &mut errand).await;
-        if let Ended::Answered(_) = &ended
-            && worker.shared.poison.is_any()
-        {
-            note_life(worker, exchange, &errand);
-        }
+        let ended = attempt::attempt(client, exchange, errand, answer).await;
         let (next, cause) = match ended {
-            Ended::Answered(answer) if !errand.rejects(exchange, answer.response.status()) => return Ok(answer),
-            Ended::Answered(answer) => {
-                let Some(next) = another(worker, exchange, &errand, true) else { return Ok(answer) };
-                exchange.judge(answer.response.status());
-                dismiss(client, exchange, answer);
+            Ended::Answered { rejected } => {
+                if worker.shared.poison.is_any() {
+                    note_life(worker, exchange, errand);
+                }
+                let next = if rejected { another(worker, exchange, errand, true) } else { None };
+                let Some(next) = next else { return Ok(()) };
+                dismiss(client, exchange, std::mem::take(answer));
                 (next, RetryCause::Status)
             }
             Ended::Failed(failure) => {
                 exchange.fail(failure);
-                let next = another(worker, exchange, &errand, false).ok_or(Refusal::Backend(failure))?;
+                let next = another(worker, exchange, errand, false).ok_or(Refusal::Backend(failure))?;
                 (next, RetryCause::Failed(failure))
             }
             Ended::Ejected => {
-                let next = another(worker, exchange, &errand, false).ok_or(Refusal::NoBackend)?;
+                let next = another(worker, exchange, errand, false).ok_or(Refusal::NoBackend)?;
                 (next, RetryCause::Ejected)
             }
             Ended::Left(other) => {
@@ -194,9 +196,10 @@ fn note_life(worker: &Worker, exchange: &Exchange, errand: &Errand) {
     }
 }
 
-/// Drops an answer that no client will see. Its connection is kept if all of the answer is here.
-fn dismiss(client: &Client, exchange: &Exchange, answer: Answer) {
-    let Answer { mut response, mut connection, .. } = answer;
+/// Judges and drops an answer that no client will see. Its connection is kept if all of the answer is here.
+fn dismiss(client: &Client, exchange: &mut Exchange, answer: Answer) {
+    let Answer { response: Some(mut response), connection: Some(mut connection), .. } = answer else { return };
+    exchange.judge(response.status());
     if client.pace.uploading() || response.version() == http::Version::HTTP_10 {
         return;
     }
