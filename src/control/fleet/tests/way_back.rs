@@ -110,9 +110,10 @@ fn said(what: u32, which: usize, now: Moment) -> Marks {
         1 => Marks { peers: [(Arc::from("lb2"), PeerMark { reason: Reason::Live })].into(), ..Marks::default() },
         2 => Marks { weights: Some(WeightMark { stable: weight(1000), canary: weight(0), note }), ..Marks::default() },
         3 => Marks { weights: Some(WeightMark { stable: weight(0), canary: weight(999), note }), ..Marks::default() },
-        4 => {
-            Marks { drains: [(backend, DrainMark { keep_sessions: which % 2 == 0, note })].into(), ..Marks::default() }
-        }
+        4 => Marks {
+            drains: [(backend, DrainMark { keep_sessions: which.is_multiple_of(2), note })].into(),
+            ..Marks::default()
+        },
         5 => {
             let until = now.wall + 3 * SECOND;
             Marks { lease: Some(LeaseMark { id: "one".into(), backend, until, note }), ..Marks::default() }
@@ -156,7 +157,7 @@ proptest! {
                 5 => drop(mark(&mut fleet, &said(count, which, now), now)),
                 _ => {
                     fleet.look(now);
-                    prop_assert!(before == 0 || up(&fleet) > 0 || !fleet.services[0].marks.lease.is_none(), "live traffic took the last one");
+                    prop_assert!(before == 0 || up(&fleet) > 0 || fleet.services[0].marks.lease.is_some(), "live traffic took the last one");
                 }
             }
             now = later(now, Duration::from_millis(pause));
