@@ -36,12 +36,12 @@ pub(super) fn turns(changes: &[Change]) -> Vec<Turn> {
     changes.iter().filter_map(|change| change.turn).collect()
 }
 
-fn one_canary() -> ServiceSpec {
+pub(super) fn one_canary() -> ServiceSpec {
     service((2, &["a", "b"]), (1, &["c"]))
 }
 
 /// A canary that failed live traffic at `now`, with the moment at which it waits for its trial.
-fn in_trial(mut fleet: Fleet, now: Moment) -> (Fleet, Moment) {
+pub(super) fn in_trial(mut fleet: Fleet, now: Moment) -> (Fleet, Moment) {
     end(&fleet, "c", 0, 5);
     fleet.look(now);
     assert_eq!(reasons(&fleet), Reasons::from([Reason::Live]));
@@ -303,6 +303,45 @@ fn when_all_fail_together_nobody_is_ejected_then_or_afterwards() {
     assert!(!fleet.services[0].degraded);
     assert_eq!(rotation(&fleet), ["a", "b", "c"]);
     assert!(fleet.look(later(back, SECOND)).is_empty());
+}
+
+#[test]
+fn however_many_may_be_out_one_of_stable_stays() {
+    let now = moment();
+    let mut spec = one_canary();
+    spec.outlier.max_ejected_percent = 100;
+    let mut fleet = healthy_by(spec, now);
+    end(&fleet, "c", 1, 0);
+    for id in ["a", "b"] {
+        end(&fleet, id, 0, 5);
+    }
+    fleet.look(now);
+    assert_eq!(rotation(&fleet), ["b", "c"]);
+}
+
+#[test]
+fn one_failure_of_each_is_not_yet_a_degraded_service() {
+    let now = moment();
+    let mut fleet = healthy_by(one_canary(), now);
+    for id in ["a", "b", "c"] {
+        end(&fleet, id, 0, 1);
+    }
+    assert!(fleet.look(now).is_empty());
+    end(&fleet, "a", 0, 1);
+    assert_eq!(fleet.look(now)[0].news, [News::Degraded(true)]);
+}
+
+#[test]
+fn a_trial_that_fails_while_all_fail_is_not_held_against_the_canary() {
+    let now = moment();
+    let (mut fleet, now) = in_trial(healthy_by(one_canary(), now), now);
+    let first = fleet.services[0].plan.trying.clone().unwrap();
+    for id in ["a", "b"] {
+        end(&fleet, id, 0, 1);
+    }
+    end_trial(&mut fleet, false, now);
+    assert_eq!(reasons(&fleet), Reasons::from([Reason::Trial]));
+    assert_ne!(fleet.services[0].plan.trying.clone().unwrap().0, first.0, "there is another one");
 }
 
 #[test]
