@@ -13,6 +13,7 @@ mod next;
 mod poison;
 mod replay;
 mod retry;
+mod spare;
 mod trial;
 mod waiting;
 mod whole;

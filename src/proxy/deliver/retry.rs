@@ -49,12 +49,12 @@ pub(super) fn verdict(case: Case) -> Verdict {
 
 /// Whether running it twice is the same as running it once, as far as its method tells.
 pub(super) fn may_repeat(method: &Method, spec: &RetrySpec) -> bool {
-    is_safe(method) || (spec.idempotent && [Method::PUT, Method::DELETE].contains(method))
+    is_safe(method) || (spec.idempotent && matches!(*method, Method::PUT | Method::DELETE))
 }
 
 /// Whether the method asks for nothing to be changed.
 pub(super) fn is_safe(method: &Method) -> bool {
-    [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// Whether an answer of the track is a failure that is worth a retry. Of a trial every 5xx is.
