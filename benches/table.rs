@@ -94,6 +94,7 @@ fn service(balance: Balance, choice: Option<Arc<Choice>>) -> Routed {
         canary: Lane::new(vec![backend(3, Track::Canary, &metrics)]),
         trying: None,
         kept: Vec::new(),
+        finishing: Vec::new(),
         ejected: false,
         choice,
         positions: Arc::new(Positions::default()),

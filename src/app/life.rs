@@ -60,6 +60,9 @@ async fn begin(settings: Settings, reload: Reloads) -> anyhow::Result<App> {
     let Some((predecessor, inherited, keepsake)) = Predecessor::of_this_process()? else {
         let sockets = Sockets::bind(&settings, systemd::sockets())?;
         let mut app = App::start(settings, sockets, Keepsake::default()).await?;
+        if !app.informed().await {
+            tracing::warn!("alerts and marks are not read: serving without, the canary stays out until they are");
+        }
         app.open(Some(reload))?;
         return Ok(app);
     };

@@ -215,16 +215,23 @@ impl App {
 
     /// Waits until the first probes are done and the alerts are read, or have had their time.
     pub fn ready(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (mut probed, mut read) = (self.status.clone(), self.status.clone());
+        let (mut probed, informed) = (self.status.clone(), self.informed());
         async move {
             let probed = async { timeout(PROBE_PATIENCE, probed.wait_for(|status| status.probed)).await.is_ok() };
-            let read = async { timeout(ALERT_PATIENCE, read.wait_for(|status| status.alerts_read)).await.is_ok() };
-            if tokio::join!(probed, read) != (true, true) {
+            if tokio::join!(probed, informed) != (true, true) {
                 tracing::warn!(
                     "not every backend is probed or the alerts are not read: the canary stays out until then"
                 );
             }
         }
+    }
+
+    /// Waits until alerts, marks and the shared signing key are known, or have had their time; `false`: they had. A
+    /// request that is served before may reach a backend that drains, or lose its visitor's place.
+    pub fn informed(&self) -> impl Future<Output = bool> + Send + use<> {
+        let mut status = self.status.clone();
+        // Who has told the alerts has told the rest before.
+        async move { timeout(ALERT_PATIENCE, status.wait_for(|status| status.alerts_read)).await.is_ok() }
     }
 
     /// Serves on for `listen.lame_duck`, every answer being the last of its connection; then accepts nothing more, waits

@@ -124,16 +124,17 @@ impl Desk {
         let asked = tokio::select! {
             biased;
             () = self.ends.shutdown.cancelled() => return Err(Stopped),
-            permit = self.ends.readings.reserve(), if self.board.has_news() => {
+            // A canary is not to be admitted on the word that no alert stands while an operator's word is still on its way.
+            permit = self.ends.marks.reserve(), if self.board.has_marks() => {
                 let permit = permit.map_err(|_| Stopped)?;
-                if let Some(reading) = self.board.take_reading() {
+                if let Some(reading) = self.board.take_marks() {
                     permit.send(reading);
                 }
                 None
             }
-            permit = self.ends.marks.reserve(), if self.board.has_marks() => {
+            permit = self.ends.readings.reserve(), if self.board.has_news() => {
                 let permit = permit.map_err(|_| Stopped)?;
-                if let Some(reading) = self.board.take_marks() {
+                if let Some(reading) = self.board.take_reading() {
                     permit.send(reading);
                 }
                 None

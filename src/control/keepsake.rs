@@ -61,7 +61,10 @@ pub(super) struct KeptMember {
     /// Its probes failed.
     #[serde(default)]
     pub(super) down: bool,
-    /// It has to pass one more probe.
+    /// Live traffic ejected it, and it has not passed a probe since.
+    #[serde(default)]
+    pub(super) accused: bool,
+    /// A lease took it down, and it has not passed a probe since that ended.
     #[serde(default)]
     pub(super) unproved: bool,
     #[serde(default)]
@@ -129,6 +132,7 @@ mod tests {
             id: BackendId::new("c"),
             address: "c:80".to_owned(),
             down: true,
+            accused: true,
             unproved: true,
             penalty: KeptPenalty { count: 2, until: Some(7) },
         };

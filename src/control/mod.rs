@@ -7,7 +7,7 @@
 //! - [`controller`]: the only task that changes the state and publishes tables.
 //! - [`keepsake`]: what the process after this one is told of its decisions.
 //! - [`heartbeat`]: whether the controller is alive.
-//! - [`status`]: what the controller tells the operators.
+//! - [`status`]: what the controller tells the operators. [`public`]: what anybody may see of the marks.
 //! - [`admin`]: the operators' door.
 
 pub mod admin;
@@ -18,6 +18,7 @@ mod gate;
 mod heartbeat;
 mod keepsake;
 mod moment;
+mod public;
 #[cfg(test)]
 mod specimen;
 mod status;

@@ -40,6 +40,7 @@ pub struct ServiceStatus {
     /// Absent in a service without a canary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateStatus>,
+    #[serde(serialize_with = "super::public::marks")]
     pub marks: Marks,
 }
 
@@ -187,7 +188,7 @@ fn maybe_rfc3339<S: Serializer>(at: &Option<SystemTime>, serializer: S) -> Resul
     }
 }
 
-fn rfc3339<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn rfc3339<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_rfc3339_millis(*at))
 }
 

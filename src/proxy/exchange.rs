@@ -131,10 +131,16 @@ impl Exchange {
     /// A response with this status is on its way to the client.
     pub(super) fn responding(&mut self, status: StatusCode, connection: Option<Box<Connection>>) {
         self.class = Class::from(status);
+        if let Some(seats) = &mut self.seats {
+            // What a retry may add to is the work on an answer, not the time that its client takes to read it.
+            seats.budget = None;
+        }
         if connection.is_some() {
             self.passing = is_pass(status);
             if !self.passing {
                 self.count(false);
+            } else if let Some(trial) = self.seats.as_ref().and_then(|seats| seats.trial.as_ref()) {
+                trial.answered();
             }
         }
         self.connection = connection;

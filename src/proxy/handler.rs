@@ -5,13 +5,14 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, SET_COOKIE, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 
 use super::access::Entry;
-use super::choice::{self, Pinned, Visitor};
+use super::choice::{self, Keepsake, Pinned, Visitor};
 use super::deliver::{self, Answer, Errand};
 use super::exchange::Exchange;
 use super::headers::{Found, Sender, X_SERVED_BY, forward_request, forward_response, scan};
@@ -19,6 +20,7 @@ use super::pace::Pace;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::upload::Upload;
+use super::upstream::Connection;
 use super::worker::Worker;
 use crate::metrics::Class;
 use crate::table::{Backend, TrialSeat, host_name};
@@ -39,12 +41,11 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &request)));
     let mut found = scan(request.headers());
     let chosen = check(&mut request, &mut found).and_then(|()| choose(&client, &mut request, found.host.as_ref()));
-    let Chosen { backend, pinned, cookie, generation, trial } = match chosen {
+    let Chosen { backend, pinned, keepsake, generation, trial } = match chosen {
         Ok(chosen) => chosen,
         Err(refusal) => return Ok(refuse(&client, refusal, entry, began)),
     };
 
-    let first = backend.key;
     let mut exchange = Exchange::new(backend, client.worker.clone(), client.pace.clone(), began, trial, entry);
     let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
     forward_request(request.headers_mut(), &found, version, &client.sender, client.worker.via);
@@ -52,14 +53,17 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
         // hyper takes a GET of unknown length for one without a body unless it is told.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    let errand = Errand::new(request, &exchange.backend.terms.retry, generation, found.host.is_some(), pinned);
-    let delivered = deliver::deliver(&client, &mut exchange, errand).await;
+    let mut errand = Errand::new(request, &exchange.backend.terms.retry, generation, found.host.is_some(), pinned);
+    let mut answer = Answer::default();
+    let delivered = deliver::deliver(&client, &mut exchange, &mut errand, &mut answer).await;
 
     let served_by = exchange.backend.served_by.clone();
-    let cookie = cookie.filter(|_| delivered.is_ok() && exchange.backend.key == first);
-    let mut response = match delivered {
-        Ok(answer) => pass_on(&client, exchange, answer),
-        Err(refusal) => fail(exchange, refusal),
+    let cookie = keepsake.filter(|_| delivered.is_ok()).and_then(|it| it.of(&exchange.backend, errand.retried));
+    let mut response = match (delivered, answer) {
+        (Ok(()), Answer { response: Some(response), whole, connection: Some(connection) }) => {
+            pass_on(&client, exchange, response, whole, connection)
+        }
+        (delivered, _) => fail(exchange, delivered.err().unwrap_or(Refusal::NoBackend)),
     };
     if let Some(served_by) = served_by {
         response.headers_mut().insert(X_SERVED_BY, served_by);
@@ -71,8 +75,14 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
 }
 
 /// The answer of a backend, on its way to the client.
-fn pass_on(client: &Client, mut exchange: Exchange, answer: Answer) -> Response<Reply> {
-    let Answer { mut response, whole, mut connection } = answer;
+#[inline]
+fn pass_on(
+    client: &Client,
+    mut exchange: Exchange,
+    mut response: Response<Incoming>,
+    whole: Option<Bytes>,
+    mut connection: Box<Connection>,
+) -> Response<Reply> {
     client.pace.responded(exchange.backend.timeout.idle);
     let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
     forward_response(response.headers_mut(), version, client.worker.via);
@@ -112,7 +122,8 @@ fn check(request: &mut Request<Upload>, found: &mut Found) -> Result<(), Refusal
 struct Chosen {
     backend: Arc<Backend>,
     pinned: Pinned,
-    cookie: Option<HeaderValue>,
+    /// Most have none.
+    keepsake: Option<Box<Keepsake>>,
     /// Of the table that said so.
     generation: u64,
     /// The request decides whether the canary comes back.
@@ -134,9 +145,11 @@ fn choose(client: &Client, request: &mut Request<Upload>, host: Option<&HeaderVa
         if let Some(trying) = &service.trying
             && let Some((backend, seat)) = deliver::claim(service, trying, request, told || pinned != Pinned::No)
         {
-            return Ok(Chosen { backend, pinned, cookie: None, generation, trial: Some(seat) });
+            return Ok(Chosen { backend, pinned, keepsake: None, generation, trial: Some(seat) });
         }
-        Ok(Chosen { backend, pinned, cookie, generation, trial: None })
+        let pins = service.choice.as_ref().and_then(|choice| choice.pins.as_ref());
+        let keepsake = cookie.zip(pins).map(|(cookie, pins)| Box::new(Keepsake::new(cookie, pins, &backend)));
+        Ok(Chosen { backend, pinned, keepsake, generation, trial: None })
     })
 }
 

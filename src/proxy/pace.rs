@@ -122,8 +122,8 @@ impl Pace {
         }
     }
 
-    /// The request is tried once more, from its beginning: every limit begins anew, and with it there is no deadline until
-    /// it is sent.
+    /// The request is tried once more, from its beginning, or had to wait before it could be: every limit begins anew, and
+    /// with it there is no deadline until it is sent.
     pub(super) fn again(&self) {
         self.heard.store(self.now(), Relaxed);
         self.missed.store(false, Relaxed);

@@ -121,8 +121,11 @@ impl Worker {
     /// wanted. Runs until it is dropped.
     pub(super) async fn listen(&self) {
         let give_way = async {
+            let mut begged = self.shared.begging.notified();
             loop {
-                self.shared.begging.notified().await;
+                begged.await;
+                // Before the look: who begs meanwhile is heard by the next.
+                begged = self.shared.begging.notified();
                 self.pool.give_way();
             }
         };

@@ -4,10 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
 /// Counts the retries that run. Shared by all snapshots of a service.
 #[derive(Debug, Default)]
 pub struct Budget {
     running: AtomicU32,
+    /// Touched only by requests that failed.
+    freed: Notify,
 }
 
 /// The right to one retry, for as long as it lives.
@@ -22,11 +27,18 @@ impl Budget {
         let taken = self.running.fetch_update(Relaxed, Relaxed, |running| (running < most).then_some(running + 1));
         taken.is_ok().then(|| BudgetSeat(self.clone()))
     }
+
+    /// Ready when a seat is given back after this call, for one of those that wait, or once if one was given back while
+    /// nobody waited. Cancel safe.
+    pub fn freed(&self) -> Notified<'_> {
+        self.freed.notified()
+    }
 }
 
 impl Drop for BudgetSeat {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Relaxed);
+        self.0.freed.notify_one();
     }
 }
 

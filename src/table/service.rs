@@ -17,6 +17,8 @@ pub struct Routed {
     pub trying: Option<Trying>,
     /// Backends that take only the requests of visitors that are kept on them: they drain, or the track has no weight.
     pub kept: Vec<Arc<Backend>>,
+    /// Backends that drain and take nobody new at all, but are up and finish what they have.
+    pub finishing: Vec<Arc<Backend>>,
     /// The canary is out for a reason: visitors that were kept on it move to stable for good. `false` as well in a
     /// service without a canary, and at the start.
     pub ejected: bool,
@@ -26,11 +28,7 @@ pub struct Routed {
 }
 
 impl Routed {
-    /// Whether new requests may go to `backend`. A canary that is out has no lane.
-    pub fn routes_to(&self, backend: &Backend) -> bool {
-        self.lane(backend.track).members().iter().any(|member| member.key == backend.key)
-    }
-
+    /// The backends of `track` that new requests may go to. A canary that is out has none.
     pub fn lane(&self, track: Track) -> &Lane {
         match track {
             Track::Stable => &self.stable,

@@ -8,8 +8,9 @@ use super::Alarm;
 
 const OPEN: u8 = 0;
 const TAKEN: u8 = 1;
-const PASSED: u8 = 2;
-const FAILED: u8 = 3;
+const ANSWERED: u8 = 2;
+const PASSED: u8 = 3;
+const FAILED: u8 = 4;
 
 /// One chance. The gate makes a new one for each attempt to come back.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct Trial {
 pub enum TrialState {
     /// No request has ended yet.
     Waiting,
+    /// The answer has begun well, and goes on.
+    Answered,
     Passed,
     Failed,
 }
@@ -56,6 +59,7 @@ impl Trial {
 
     pub fn state(&self) -> TrialState {
         match self.state.load(Acquire) {
+            ANSWERED => TrialState::Answered,
             PASSED => TrialState::Passed,
             FAILED => TrialState::Failed,
             _ => TrialState::Waiting,
@@ -71,6 +75,11 @@ pub struct TrialSeat {
 }
 
 impl TrialSeat {
+    /// The answer has begun well. It may go on for as long as its client likes.
+    pub fn answered(&self) {
+        self.trial.state.store(ANSWERED, Release);
+    }
+
     pub fn passed(mut self) {
         self.verdict = PASSED;
     }
@@ -97,6 +106,9 @@ mod tests {
     fn one_request_is_the_trial_and_one_that_was_canceled_gives_its_seat_back() {
         let trial = Arc::new(Trial::new(Arc::default()));
         let seat = trial.claim().unwrap();
+        assert!(trial.claim().is_none());
+        seat.answered();
+        assert_eq!(trial.state(), TrialState::Answered);
         assert!(trial.claim().is_none());
         drop(seat);
         assert_eq!(trial.state(), TrialState::Waiting);

@@ -3,7 +3,7 @@
 use crate::support::backend::Refusing;
 use crate::support::client::{Response, request};
 use crate::support::coalmine::Coalmine;
-use crate::support::{Backend, Config, Redis, Script, Service, eventually};
+use crate::support::{Backend, Config, Latch, Redis, Script, Service, eventually};
 
 const KEY: &str = "a key that both balancers know";
 
@@ -14,6 +14,15 @@ fn service(kept_on: &str, stable: &[&Backend], canary: &[&Backend]) -> Service {
 
 fn start(service: Service) -> Coalmine {
     Config::new().service(service).affinity(&format!("key = \"{KEY}\"")).start_admitted()
+}
+
+/// The same without a canary.
+fn start_stable(service: Service, stable: &[&Backend]) -> Coalmine {
+    let coalmine = Config::new().service(service).affinity(&format!("key = \"{KEY}\"")).start();
+    for backend in stable {
+        coalmine.wait_backend("web", "stable", &backend.id, "up");
+    }
+    coalmine
 }
 
 /// Asks as a browser does that has this cookie, and gives the answer and the cookie that it has then.
@@ -210,6 +219,63 @@ fn a_retry_leaves_the_cookie_as_it_is() {
     assert!(answers.iter().all(|answer| answer.text() == "stable"));
     let without = answers.iter().filter(|answer| answer.head.get("set-cookie").is_none());
     assert_eq!(without.count(), 1, "the one that was drawn for the canary stays a new visitor");
+}
+
+#[test]
+fn who_is_sent_on_to_another_server_because_of_limits_is_kept_there() {
+    let (one, two) = (Backend::start("one"), Backend::start("two"));
+    let latch = Latch::shut();
+    for backend in [&one, &two] {
+        backend.on("/hold", Script::new().read_body().hold(&latch).send("HTTP/1.1 200 x\r\nContent-Length: 0\r\n\r\n"));
+    }
+    let coalmine = start_stable(service("backend", &[&one, &two], &[]).table("limits", "requests = 1"), &[&one, &two]);
+    let mut holding = coalmine.connect();
+    holding.send(request("GET", "/hold", &[]));
+    eventually("one is full", || one.count() + two.count() == 1);
+    let free = if one.count() == 1 { "two" } else { "one" };
+    let mut cookies = Vec::new();
+    for _ in 0..4 {
+        let mut cookie = None;
+        eventually("the other has room", || visit(&coalmine, &mut cookie).text() == free);
+        assert!(cookie.is_some());
+        cookies.push(cookie);
+    }
+    latch.open();
+    assert_eq!(holding.receive().status(), 200);
+    for mut cookie in cookies {
+        eventually("it has room", || coalmine.metric("coalmine_requests_in_flight", &[]) == 0.0);
+        assert_eq!(visit(&coalmine, &mut cookie).text(), free);
+    }
+}
+
+#[test]
+fn a_visitor_whose_server_leaves_while_it_queues_is_like_any_other_elsewhere() {
+    let (one, two, three) = (Backend::start("one"), Backend::start("two"), Backend::start("three"));
+    let latch = Latch::shut();
+    let all = [&one, &two, &three];
+    for backend in all {
+        backend.on("/hold", Script::new().read_body().hold(&latch).send("HTTP/1.1 200 x\r\nContent-Length: 0\r\n\r\n"));
+    }
+    let limits = "requests = 1\nqueue = 1\nqueue_timeout = \"60s\"";
+    let coalmine = start_stable(service("backend", &all, &[]).table("limits", limits), &all);
+    let (home, cookie) = visitor_of(&coalmine, &["one", "two", "three"]);
+    let cookie = format!("Cookie: {}", cookie.unwrap());
+    let others: Vec<_> = all.into_iter().filter(|backend| backend.id != home).collect();
+    eventually("it has room", || coalmine.metric("coalmine_requests_in_flight", &[]) == 0.0);
+    let (mut holding, mut queued) = (coalmine.connect(), coalmine.connect());
+    holding.send(request("GET", "/hold", &[&cookie]));
+    eventually("its server is full", || coalmine.metric("coalmine_requests_in_flight", &[("backend", &home)]) == 1.0);
+    queued.send(request("GET", "/x", &[&cookie]));
+    eventually("it waits", || coalmine.metric("coalmine_queue_length", &[("backend", &home)]) == 1.0);
+    for backend in &others {
+        backend.on("/x", Script::answer(503, "broken"));
+    }
+    coalmine.ask("POST", &format!("/api/v1/services/web/backends/{home}/drain"));
+    assert_eq!(queued.receive().status(), 503);
+    let asked = others.iter().filter(|backend| backend.counts().contains_key("GET /x")).count();
+    assert_eq!(asked, 2, "its server's status would have been for it alone, that of another is retried");
+    latch.open();
+    assert_eq!(holding.receive().status(), 200);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the documents promise parses.
+//! What the documents promise parses, and what they name is there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,7 @@ fn the_full_configuration_shows_every_key() {
         "header_timeout",
         "idle_timeout",
         "drain",
+        "lame_duck",
         "via",
         "level",
         "format",
@@ -49,17 +50,47 @@ fn the_full_configuration_shows_every_key() {
         "tls",
         "prefix",
         "name",
+        "key_file",
         "hosts",
         "path_prefix",
         "balance",
         "served_by_header",
+        "affinity",
+        "split_by",
         "connect",
         "response",
         "idle",
         "max_idle",
         "max_age",
+        "idempotent",
+        "buffer",
+        "canary_statuses",
+        "stable_statuses",
+        "budget_percent",
+        "budget_min",
+        "consecutive",
+        "success_percent",
+        "window",
+        "min_requests",
+        "max_ejected_percent",
+        "base_ejection",
+        "max_ejection",
+        "connections",
+        "requests",
+        "queue",
+        "queue_timeout",
+        "follow_peers",
+        "secure",
+        "header",
+        "cookie",
+        "secret_file",
+        "value",
+        "network",
+        "track",
         "weight",
         "backends",
+        "min_up",
+        "slow_start",
         "key",
         "compat",
         "path",
@@ -87,6 +118,28 @@ fn every_metric_is_in_the_readme() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let missing: Vec<_> = names.into_iter().filter(|name| !readme.contains(*name)).collect();
     assert_eq!(missing, Vec::<&str>::new());
+}
+
+#[test]
+fn every_test_that_the_promises_name_is_there() {
+    let promises = fs::read_to_string(root().join("RELIABILITY.md")).unwrap();
+    let names: Vec<_> = promises.split('`').skip(1).step_by(2).filter_map(|code| code.rsplit_once("::")).collect();
+    assert!(names.len() > 50, "{names:?}");
+    let missing: Vec<_> = names.into_iter().filter(|(file, test)| !has_test(file, test)).collect();
+    assert_eq!(missing, Vec::<(&str, &str)>::new());
+}
+
+/// `file` is a path, or the name of a file beside this one.
+fn has_test(file: &str, test: &str) -> bool {
+    let path = if file.ends_with(".rs") { file.into() } else { format!("tests/it/{file}.rs") };
+    let Ok(source) = fs::read_to_string(root().join(path)) else { return false };
+    let head = format!("fn {test}(");
+    let mut before = "";
+    source.lines().map(str::trim).any(|line| {
+        let is_test = line.strip_prefix("async ").unwrap_or(line).starts_with(&head) && before.starts_with("#[");
+        before = line;
+        is_test
+    })
 }
 
 #[track_caller]

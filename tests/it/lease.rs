@@ -15,6 +15,9 @@ fn one_lease_is_out_at_a_time_and_drains_its_backend() {
     assert!(lease["until"].as_str().is_some_and(|until| humantime::parse_rfc3339(until).is_ok()), "{lease}");
     eventually("it is drained", || coalmine.backend("web", "stable", "a")["draining"] == true);
     assert_eq!(load(coalmine.http, 20, 2).by("a"), 0);
+    let shown = coalmine.ask("GET", "/api/v1/services").text();
+    assert!(shown.contains("\"lease\":{\"backend\":\"a\""), "{shown}");
+    assert!(!shown.contains(lease["id"].as_str().unwrap()), "who only looks must not learn how to end it: {shown}");
 
     let second = ask(&coalmine, "b", "60s");
     assert_eq!(second.status(), 409);

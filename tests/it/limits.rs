@@ -6,7 +6,7 @@ use coalmine::model::CircuitLimits;
 
 use crate::support::client::request;
 use crate::support::plane::{Plane, retry_spec};
-use crate::support::{Backend, Latch, Script, eventually};
+use crate::support::{Backend, Config, Latch, Script, Service, eventually};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 /// Longer than any test takes.
@@ -157,6 +157,46 @@ fn no_more_connections_are_open_than_the_limit_says() {
     });
     assert_eq!(backend.count(), 80);
     assert_eq!(plane.metric("coalmine_circuit_refused_total", &[]), 0.0);
+}
+
+#[test]
+fn limits_hold_as_they_are_configured() {
+    let (stable, latch) = holding("stable");
+    let limits = "requests = 1\nqueue = 1\nqueue_timeout = \"60s\"";
+    let service = Service::of("web", &[&stable], &[]).table("limits", limits);
+    let coalmine = Config::new().service(service).start();
+    let mut clients: Vec<_> = (0..2).map(|_| coalmine.connect()).collect();
+    clients[0].send(request("GET", "/hold", &[]));
+    eventually("it has its place", || stable.count() == 1);
+    clients[1].send(request("POST", "/hold", &["Content-Length: 0"]));
+    eventually("it waits", || coalmine.metric("coalmine_queue_length", &[("backend", "stable")]) == 1.0);
+    let refused = coalmine.get("/");
+    assert_eq!((refused.status(), refused.text().as_str()), (503, "503 service unavailable: full\n"));
+    assert_eq!(refused.head.get("retry-after").as_deref(), Some("1"));
+    assert_eq!(stable.count(), 1);
+    latch.open();
+    for client in &mut clients {
+        assert_eq!(client.receive().text(), "ok");
+    }
+    eventually("there is room again", || coalmine.get("/").status() == 200);
+    assert_eq!(coalmine.metric("coalmine_backend_failures_total", &[]), 0.0);
+}
+
+#[test]
+fn the_time_in_the_queue_is_not_the_backends() {
+    let stable = Backend::start("stable");
+    stable.on("/silent", Script::new().await_end());
+    stable.on("/slow", Script::new().read_body().wait(Duration::from_millis(500)).send(OK));
+    let service = Service::of("web", &[&stable], &[])
+        .table("limits", "requests = 1\nqueue = 1\nqueue_timeout = \"60s\"")
+        .table("timeout", "response = \"5s\"");
+    let coalmine = Config::new().service(service).start();
+    let (mut first, mut second) = (coalmine.connect(), coalmine.connect());
+    first.send(request("GET", "/silent", &[]));
+    eventually("it has its place", || stable.count() == 1);
+    second.send(request("GET", "/slow", &[]));
+    assert_eq!(first.receive().status(), 504);
+    assert_eq!(second.receive().text(), "ok", "it has the whole timeout once it has its place");
 }
 
 /// A backend that keeps requests for `/hold` waiting.

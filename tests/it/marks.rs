@@ -1,12 +1,13 @@
 //! Two balancers on one Redis act alike.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::support::coalmine::{Coalmine, run};
 use crate::support::process::Exit;
-use crate::support::{Backend, Config, Redis, Script, Service, eventually, for_a_while, load};
+use crate::support::{Backend, Config, Redis, Relay, Script, Service, eventually, for_a_while, load};
 
 #[test]
 fn an_alert_at_one_balancer_keeps_the_canary_out_at_both() {
@@ -26,7 +27,7 @@ fn a_drain_at_one_balancer_ends_the_requests_of_both() {
     let drained = command(&pair.one, &["drain", "web", "a", "--wait", "10s"]);
     assert_eq!(drained.code, Some(0), "{drained:?}");
     for balancer in pair.both() {
-        eventually("it drains", || balancer.backend("web", "stable", "a")["draining"] == true);
+        eventually("it drains", || is_draining(balancer, "a"));
         let tally = load(balancer.http, 30, 2);
         assert_eq!((tally.by("a"), tally.by("b")), (0, 20));
     }
@@ -84,7 +85,7 @@ fn a_lease_at_one_balancer_drains_at_both_and_the_other_grants_no_second() {
     assert_eq!(ask(&pair.one, "a"), 201);
     assert_eq!(ask(&pair.two, "b"), 409);
     for balancer in pair.both() {
-        eventually("it drains", || balancer.backend("web", "stable", "a")["draining"] == true);
+        eventually("it drains", || is_draining(balancer, "a"));
         assert_eq!(load(balancer.http, 30, 2).by("a"), 0);
     }
 }
@@ -156,13 +157,27 @@ fn one_that_starts_late_has_the_state_of_the_others_before_its_canary_gets_anyth
 
     let before = pair.canary.count();
     let late = Coalmine::start(&pair.config("late"));
-    while !late.is_ready() {
+    eventually("it is ready", || {
         late.get("/");
-    }
+        late.is_ready()
+    });
     late.wait_ejected("web", "peer");
     assert_eq!(late.service("web")["tracks"]["canary"]["weight"], 4);
     assert_eq!(load(late.http, 30, 2).by("b"), 30);
     assert_eq!(pair.canary.count(), before);
+}
+
+#[test]
+fn a_drain_holds_from_the_first_request_on_after_a_start() {
+    let pair = Pair::start();
+    assert_eq!(command(&pair.one, &["drain", "web", "a"]).code, Some(0));
+    eventually("it is written", || pair.redis.cli(&["EXISTS", "coalmine:drain:web:a"]) == "1");
+    for _ in 0..5 {
+        let late = Coalmine::start(&pair.config("late"));
+        let drained = load(late.http, 20, 4).by("a");
+        // A machine that is too busy to read it in time must say so.
+        assert!(drained == 0 || late.process.stderr.text().contains("not read"), "{drained} requests");
+    }
 }
 
 #[test]
@@ -172,7 +187,7 @@ fn cut_off_from_redis_a_balancer_keeps_its_last_state_and_says_so() {
     assert_eq!(command(&pair.one, &["eject", "web", "odd"]).code, Some(0));
     for balancer in pair.both() {
         balancer.wait_ejected("web", "operator");
-        eventually("it drains", || balancer.backend("web", "stable", "a")["draining"] == true);
+        eventually("it drains", || is_draining(balancer, "a"));
     }
     pair.redis.freeze();
     for balancer in pair.both() {
@@ -190,6 +205,32 @@ fn cut_off_from_redis_a_balancer_keeps_its_last_state_and_says_so() {
     eventually("the other one hears of it", || pair.two.backend("web", "stable", "a")["routed"] == true);
     assert_eq!(command(&pair.two, &["readmit", "web"]).code, Some(0));
     pair.wait_admitted();
+}
+
+#[test]
+fn one_that_is_cut_off_alone_keeps_its_last_state_and_catches_up() {
+    let mut pair = Pair::start();
+    let relay = Relay::to(pair.redis.address);
+    pair.two = pair.config_at("lb2", relay.address).start_admitted();
+    assert_eq!(command(&pair.one, &["drain", "web", "a"]).code, Some(0));
+    eventually("both drain", || pair.both().iter().all(|balancer| is_draining(balancer, "a")));
+
+    relay.freeze();
+    assert_eq!(command(&pair.one, &["undrain", "web", "a"]).code, Some(0));
+    assert_eq!(command(&pair.one, &["drain", "web", "b"]).code, Some(0));
+    pair.one.raise("web");
+    pair.one.wait_ejected("web", "alert");
+    eventually("the other one says so", || pair.two.metric("coalmine_bus_connected", &[]) == 0.0);
+    for_a_while(Duration::from_millis(300));
+    assert!(pair.two.is_admitted("web") && is_draining(&pair.two, "a") && !is_draining(&pair.two, "b"));
+    let tally = load(pair.two.http, 30, 2);
+    assert_eq!((tally.by("b"), tally.by("canary")), (20, 10));
+    assert_eq!(pair.one.metric("coalmine_bus_connected", &[]), 1.0);
+
+    relay.thaw();
+    pair.two.wait_ejected("web", "alert");
+    eventually("it has caught up", || !is_draining(&pair.two, "a") && is_draining(&pair.two, "b"));
+    assert_eq!(load(pair.two.http, 30, 2).by("a"), 30);
 }
 
 /// Two balancers on one Redis before the same backends.
@@ -210,13 +251,18 @@ impl Pair {
     /// `change`: what is special about the service.
     fn start_with(change: fn(Service) -> Service) -> Self {
         let (redis, stable, canary) = (Redis::start(), ["a", "b"].map(Backend::start), Backend::start("canary"));
-        let config = |name| config(name, &redis, &stable, &canary, change);
+        let config = |name| config(name, redis.address, &stable, &canary, change);
         let (one, two) = (config("lb1").start_admitted(), config("lb2").start_admitted());
         Self { one, two, redis, stable, canary, change }
     }
 
     fn config(&self, name: &str) -> Config {
-        config(name, &self.redis, &self.stable, &self.canary, self.change)
+        self.config_at(name, self.redis.address)
+    }
+
+    /// With Redis at another address than its own.
+    fn config_at(&self, name: &str, redis: SocketAddr) -> Config {
+        config(name, redis, &self.stable, &self.canary, self.change)
     }
 
     fn both(&self) -> [&Coalmine; 2] {
@@ -248,18 +294,22 @@ impl Pair {
 
 fn config(
     name: &str,
-    redis: &Redis,
+    redis: SocketAddr,
     stable: &[Backend; 2],
     canary: &Backend,
     change: fn(Service) -> Service,
 ) -> Config {
     let service = change(Service::of("web", &stable.each_ref(), &[canary]).quick_probes());
-    redis.watched_by(Config::new().balancer(name).service(service))
+    Config::new().balancer(name).redis_at(redis).service(service)
 }
 
 /// What live traffic has ejected stays out for longer than a test takes.
 fn long(service: Service) -> Service {
     service.table("outlier", "base_ejection = \"5m\"")
+}
+
+fn is_draining(balancer: &Coalmine, id: &str) -> bool {
+    balancer.backend("web", "stable", id)["draining"] == true
 }
 
 fn command(coalmine: &Coalmine, words: &[&str]) -> Exit {

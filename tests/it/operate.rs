@@ -92,6 +92,25 @@ fn the_canary_is_ejected_and_readmitted_by_hand() {
 }
 
 #[test]
+fn the_last_backend_that_is_up_is_never_reported_idle_while_it_drains() {
+    let [a, b] = ["a", "b"].map(Backend::start);
+    let coalmine = Config::new().service(Service::of("web", &[&a, &b], &[]).quick_probes()).start();
+    coalmine.wait_backend("web", "stable", "a", "up");
+    b.set_healthy(false);
+    coalmine.wait_backend("web", "stable", "b", "down");
+    let drained = coalmine.ask("POST", "/api/v1/services/web/backends/a/drain");
+    let answer = drained.json();
+    assert_eq!((drained.status(), &answer["idle"], &answer["held"]), (202, &json!(false), &json!(true)), "{answer}");
+    assert_eq!(load(coalmine.http, 10, 2).by("a"), 10, "nobody could take over");
+    let told = ask(&coalmine, &["drain", "web", "a"]);
+    assert!(told.code == Some(0) && told.stdout.contains("until another one is up"), "{told:?}");
+    assert_eq!(ask(&coalmine, &["drain", "web", "a", "--wait", "100ms"]).code, Some(1));
+    b.set_healthy(true);
+    assert_eq!(ask(&coalmine, &["drain", "web", "a", "--wait", "1m"]).code, Some(0));
+    assert_eq!(load(coalmine.http, 10, 2).by("b"), 10);
+}
+
+#[test]
 fn a_drained_backend_gets_nothing_new_and_is_idle_when_its_last_request_has_ended() {
     let [a, b] = ["a", "b"].map(Backend::start);
     let coalmine = Config::new().service(Service::of("web", &[&a, &b], &[]).quick_probes()).start();

@@ -8,7 +8,7 @@ use crate::support::backend::Refusing;
 use crate::support::client::request;
 use crate::support::coalmine::Coalmine;
 use crate::support::plane::{Plane, retry_spec};
-use crate::support::{Backend, Config, Script, Service, eventually};
+use crate::support::{Backend, Config, Latch, Script, Service, eventually};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const SHORT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc";
@@ -228,6 +228,76 @@ fn retries_from_stable_to_stable_have_a_budget() {
 }
 
 #[test]
+fn all_that_a_dying_backend_of_stable_had_in_hand_is_answered_by_another_within_the_budget() {
+    let (good, bad) = (Backend::start("good"), Backend::start("bad"));
+    let spec = coalmine::model::RetrySpec { budget_percent: 20, budget_min: 3, ..retry_spec() };
+    let plane = Plane::start(spec).stable("good", good.address).stable("bad", bad.address).all_to_stable();
+    let latch = Latch::shut();
+    bad.on("", Script::new().read_body().hold(&latch).reset());
+    let mut connections: Vec<_> = (0..64).map(|_| plane.connect()).collect();
+    for connection in &mut connections {
+        connection.send(request("GET", "/x", &[]));
+    }
+    eventually("the dying one has its half", || bad.count() == 32);
+    latch.open();
+    let answers: Vec<_> = connections.iter_mut().map(|connection| connection.receive().text()).collect();
+    assert!(answers.iter().all(|answer| answer == "good"), "{answers:?}");
+    assert_eq!((good.count(), bad.count()), (64, 32));
+    assert_eq!(plane.metric("coalmine_retries_refused_total", &[]), 0.0);
+}
+
+#[test]
+fn what_was_not_sent_yet_needs_no_budget() {
+    let (good, nobody) = (Backend::start("good"), Refusing::start());
+    let spec = coalmine::model::RetrySpec { budget_percent: 0, budget_min: 0, ..retry_spec() };
+    let plane = Plane::start(spec).stable("good", good.address).stable("bad", nobody.address).all_to_stable();
+    for _ in 0..4 {
+        let mut connection = plane.connect();
+        connection.send(request("POST", "/x", &["Content-Length: 3"]) + "abc");
+        assert_eq!(connection.receive().text(), "good");
+    }
+    assert_eq!((good.count(), plane.sample("bad").failed), (4, 2));
+}
+
+#[test]
+fn a_retry_that_is_answered_leaves_its_place_in_the_budget() {
+    let (good, bad) = (Backend::start("good"), Backend::start("bad"));
+    let spec = coalmine::model::RetrySpec { budget_percent: 0, budget_min: 1, ..retry_spec() };
+    let plane = Plane::start(spec).stable("good", good.address).stable("bad", bad.address).all_to_stable();
+    let latch = Latch::shut();
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
+    good.on("/stream", Script::new().read_body().send(head).hold(&latch).send("0\r\n\r\n"));
+    bad.on("", Script::answer(503, "bad"));
+    let mut streams: Vec<_> = (0..4).map(|_| plane.connect()).collect();
+    for stream in &mut streams {
+        stream.send(request("GET", "/stream", &[]));
+        assert_eq!(stream.receive_head().status(), 200);
+    }
+    assert_eq!(plane.metric("coalmine_retries_total", &[("backend", "bad")]), 2.0);
+    latch.open();
+}
+
+#[test]
+fn a_request_that_waits_on_the_canary_stays_there_when_it_would_be_refused_elsewhere() {
+    let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
+    let mut plane = Plane::start(retry_spec()).stable("s", stable.address).canary("c", canary.address).all_to_canary();
+    for backend in [&stable, &canary] {
+        backend.on("/kill", Script::new().read_body().close());
+    }
+    assert_eq!(plane.get("/kill").status(), 502);
+    let latch = Latch::shut();
+    canary.on("/kill", Script::new().read_body().hold(&latch).send(OK));
+    let mut waiting = plane.connect();
+    waiting.send(request("GET", "/kill", &[]));
+    eventually("it waits", || canary.count() == 2);
+    plane.eject();
+    eventually("the ejection is in force", || plane.get("/").text() == "stable");
+    latch.open();
+    assert_eq!(waiting.receive().text(), "ok");
+    assert_eq!(stable.counts()["GET /kill"], 1);
+}
+
+#[test]
 fn a_request_that_kills_two_backends_is_not_sent_again() {
     let (stable, canary, coalmine) = all_to_canary("60s");
     for backend in [&stable, &canary] {
@@ -266,6 +336,21 @@ fn a_request_that_waits_on_a_frozen_canary_moves_to_stable_when_an_alert_ejects_
     assert_eq!(retries(&coalmine, "ejected"), 2.0);
     assert_eq!(coalmine.metric("coalmine_backend_failures_total", &[]), 0.0, "a move is no failure");
     assert_eq!(coalmine.metric("coalmine_requests_in_flight", &[("track", "canary")]), 1.0, "the POST waits on");
+}
+
+#[test]
+fn a_request_that_waits_on_a_canary_that_is_drained_is_finished_there() {
+    let (stable, canary, coalmine) = all_to_canary("60s");
+    let latch = Latch::shut();
+    canary.on("/x", Script::new().read_body().hold(&latch).send(OK));
+    let mut get = coalmine.connect();
+    get.send(request("GET", "/x", &[]));
+    eventually("it waits on the canary", || canary.count() == 1);
+    assert_eq!(coalmine.ask("POST", "/api/v1/services/web/backends/canary/drain").status(), 202);
+    eventually("nothing new goes there", || coalmine.get("/").text() == "stable");
+    latch.open();
+    assert_eq!(get.receive().text(), "ok");
+    assert_eq!((stable.counts().get("GET /x"), retries(&coalmine, "ejected")), (None, 0.0));
 }
 
 #[test]
@@ -370,14 +455,72 @@ fn a_crowd_sees_nothing_of_a_canary_that_fails_in_every_way_at_once() {
     assert_eq!((all[0].failed + all[1].failed, all[2].failed + all[2].passed), (0, 400));
 }
 
+#[test]
+fn the_configuration_says_which_methods_come_again() {
+    let (stable, canary, coalmine) = all_to_canary_with("60s", "idempotent = true\nbuffer = 8");
+    canary.on("/x", Script::new().read_body().close());
+    for (method, body, answered) in
+        [("PUT", "12345678", true), ("DELETE", "1", true), ("PUT", "123456789", false), ("POST", "1", false)]
+    {
+        let before = (canary.count(), stable.count());
+        let mut connection = coalmine.connect();
+        connection.send(request(method, "/x", &[&format!("Content-Length: {}", body.len())]) + body);
+        let status = connection.receive().status();
+        let times = (canary.count() - before.0, stable.count() - before.1);
+        let expected = if answered { (200, (1, 1)) } else { (502, (1, 0)) };
+        assert_eq!((status, times), expected, "{method} {body}");
+        if answered {
+            assert_eq!(stable.requests().last().unwrap().body.bytes, body.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn the_configuration_says_which_statuses_are_retried() {
+    let (stable, canary, coalmine) = all_to_canary_with("60s", "canary_statuses = []");
+    canary.on("/x", Script::answer(503, "mine"));
+    let response = coalmine.get("/x");
+    assert_eq!((response.status(), response.text().as_str()), (503, "mine"));
+    assert_eq!((canary.count(), stable.count()), (1, 0));
+    canary.on("/x", Script::new().read_body().close());
+    assert_eq!(coalmine.get("/x").text(), "stable", "a failure is not a status");
+
+    let (stable, canary, coalmine) = all_to_canary_with("60s", "canary_statuses = [\"404\"]");
+    canary.on("/x", Script::answer(404, "mine"));
+    assert_eq!(coalmine.get("/x").text(), "stable");
+    assert_eq!((canary.count(), stable.count()), (1, 1));
+}
+
+#[test]
+fn the_configuration_bounds_retries_from_stable_to_stable() {
+    for (lines, expected) in [("budget_percent = 0\nbudget_min = 0", [200, 503]), ("", [200, 200])] {
+        let (good, bad) = (Backend::start("good"), Backend::start("bad"));
+        bad.on("/x", Script::answer(503, "bad"));
+        let service = Service::of("web", &[&good, &bad], &[]).table("retry", lines);
+        let coalmine = Config::new().service(service).start();
+        coalmine.wait_backend("web", "stable", "good", "up");
+        coalmine.wait_backend("web", "stable", "bad", "up");
+        let mut statuses = [coalmine.get("/x").status(), coalmine.get("/x").status()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, expected, "{lines}");
+        assert_eq!(bad.count(), 1, "{lines}");
+    }
+}
+
 /// A balancer that sends everything to the canary first.
 fn all_to_canary(response_timeout: &str) -> (Backend, Backend, Coalmine) {
+    all_to_canary_with(response_timeout, "")
+}
+
+/// The same with lines for `service.retry`.
+fn all_to_canary_with(response_timeout: &str, retry: &str) -> (Backend, Backend, Coalmine) {
     let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
     let service = Service::new("web")
         .probe("timeout = \"5s\"")
         .named("stable", 0, &[&stable])
         .named("canary", 1, &[&canary])
-        .table("timeout", &format!("connect = \"60s\"\nresponse = \"{response_timeout}\"\nidle = \"60s\""));
+        .table("timeout", &format!("connect = \"60s\"\nresponse = \"{response_timeout}\"\nidle = \"60s\""))
+        .table("retry", retry);
     let coalmine = Config::new().service(service).start_admitted();
     (stable, canary, coalmine)
 }

@@ -16,7 +16,7 @@ fn the_first_get_is_the_trial_and_passes_with_its_last_byte() {
     let mut connection = plane.connect();
     connection.send(request("GET", "/x", &[]));
     assert_eq!(connection.receive_head().status(), 200);
-    assert_eq!(trial.state(), TrialState::Waiting);
+    assert_eq!(trial.state(), TrialState::Answered);
     assert_eq!(plane.get("/").text(), "stable", "there is one trial");
     latch.open();
     connection.receive_until("0\r\n\r\n");

@@ -127,8 +127,8 @@ async fn what_a_peer_said_ends_by_itself_while_the_store_is_away_and_all_else_st
     assert_eq!(shown(&two.next(PATIENCE).await.owners), "");
 }
 
-/// Prints how long it takes; how fast a machine is proves nothing.
 #[tokio::test]
+#[allow(clippy::print_stdout, reason = "it tells how long it took; how fast a machine is proves nothing")]
 async fn a_mark_is_seen_by_another_balancer_each_time() {
     let server = Server::start().await;
     let (mut one, mut two) = (Bus::named(&server, "lb1"), Bus::named(&server, "lb2"));

@@ -43,3 +43,29 @@ async fn with_redis_what_it_has_not_taken_goes_on() {
     server.client().await.until("coalmine:drain:app:web1", |value| value.starts_with('{')).await;
     next.finish();
 }
+
+#[tokio::test]
+async fn the_marks_of_every_service_are_told_before_the_first_alert() {
+    const MANY: usize = 300;
+    let (handle, commands) = channel();
+    let (sender, mut readings) = mpsc::channel(MANY);
+    let (mark_sender, mut marks) = mpsc::channel(MANY);
+    let shutdown = CancellationToken::new();
+    let wiring = Wiring {
+        watched: (0..MANY).map(|number| watched(&format!("app{number}"), vec![])).collect(),
+        commands,
+        readings: sender,
+        marks: mark_sender,
+        metrics: Metrics::new().bus,
+        life: Metrics::new().life,
+        kept: None,
+        shutdown: shutdown.clone(),
+    };
+    let bus = tokio::spawn(crate::bus::memory(wiring));
+    timeout(PATIENCE, readings.recv()).await.unwrap().unwrap();
+    let told = std::iter::from_fn(|| marks.try_recv().ok()).count();
+    assert_eq!(told, MANY);
+    shutdown.cancel();
+    bus.await.unwrap();
+    drop(handle);
+}

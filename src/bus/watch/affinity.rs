@@ -38,7 +38,10 @@ impl Watch {
         let Some(key) = in_use.or_else(random) else { return Ok(()) };
         let claim = store.clone().claim(AFFINITY.to_vec(), key.reveal().to_owned(), None);
         match self.desk.during(claim).await?? {
-            Ok(true) => self.desk.board.apply(AFFINITY.to_vec(), Some(Held::AffinityKey(key)), None, Instant::now()),
+            Ok(true) => {
+                self.refused.taken(AFFINITY);
+                self.desk.board.apply(AFFINITY.to_vec(), Some(Held::AffinityKey(key)), None, Instant::now());
+            }
             Ok(false) => {
                 self.read(store, vec![AFFINITY.to_vec()], Instant::now()).await?;
                 if self.desk.board.affinity_key().is_none() {

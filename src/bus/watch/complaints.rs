@@ -1,6 +1,6 @@
-//! Values that nobody can read: each is named once.
+//! Values that nobody can read, and writes that the store will not take: each is named once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::bus::key::Key;
@@ -36,9 +36,35 @@ impl Complaints {
     }
 }
 
+/// The keys of which the store refused a write and has taken none since. The store may take some and refuse others.
+#[derive(Default)]
+pub(super) struct Refusals(BTreeSet<Key>);
+
+impl Refusals {
+    /// Whether this is worth a line.
+    pub(super) fn is_new(&mut self, key: &[u8]) -> bool {
+        self.0.len() < MAX && self.0.insert(key.to_vec())
+    }
+
+    pub(super) fn taken(&mut self, key: &[u8]) {
+        self.0.remove(key);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_is_refused_again_and_again_is_named_once_whatever_else_is_taken() {
+        let mut refusals = Refusals::default();
+        assert!(refusals.is_new(b"affinity:key"));
+        refusals.taken(b"eject:app:lb1");
+        assert!(!refusals.is_new(b"affinity:key"));
+        refusals.taken(b"affinity:key");
+        assert!(refusals.is_new(b"affinity:key"));
+        assert_eq!((0..2 * MAX).filter(|key| refusals.is_new(key.to_string().as_bytes())).count(), MAX - 1);
+    }
 
     #[test]
     fn a_value_is_complained_of_once_and_a_bounded_number_of_keys() {

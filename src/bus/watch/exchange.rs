@@ -34,7 +34,7 @@ impl Watch {
             let result = self.desk.during(store.clone().write(write.clone())).await??;
             match result {
                 Ok(()) => {
-                    self.refused = false;
+                    self.refused.taken(&write.key);
                     self.desk.board.settle(&write, Instant::now());
                 }
                 Err(error) => {
@@ -78,9 +78,9 @@ impl Watch {
         read.ok().flatten().filter(|held| !is_over(found, held))
     }
 
-    /// The store will not take a change. Said once until it takes one.
+    /// The store will not take a change of a key. Said once until it takes one.
     pub(super) fn refused(&mut self, key: &[u8], error: &dyn std::fmt::Display) {
-        if !std::mem::replace(&mut self.refused, true) {
+        if self.refused.is_new(key) {
             let key = String::from_utf8_lossy(key).into_owned();
             tracing::warn!(key, %error, "the alert store refused a write; it is tried again");
         }

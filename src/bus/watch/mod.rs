@@ -1,7 +1,7 @@
 //! Watches the store in Redis: told of each change by the server, and looking again all the same.
 //!
 //! - `session`: one connection. `exchange`: what is read and written on it. `lease`, `affinity`: what is agreed on.
-//! - `complaints`: values that nobody can read.
+//! - `complaints`: values that nobody can read, and writes that the store will not take.
 
 mod affinity;
 mod complaints;
@@ -26,7 +26,7 @@ use super::{compat, sentinel};
 use crate::metrics::{BusMetrics, LifeMetrics};
 use crate::model::{RedisPlace, RedisSettings, Secret};
 use crate::supervise::{Panicked, Restarts, supervise};
-use complaints::Complaints;
+use complaints::{Complaints, Refusals};
 
 /// How long a stop waits for the store to take the last words.
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -71,7 +71,7 @@ pub async fn redis(settings: RedisSettings, wiring: Wiring, company: Company) {
         complaints: Complaints::default(),
         store: None,
         announced: None,
-        refused: false,
+        refused: Refusals::default(),
     };
     watch.run(Restarts::new("bus", life)).await;
     beside.tasks.shutdown().await;
@@ -105,8 +105,7 @@ struct Watch {
     store: Option<Store>,
     /// Whether the log last said that the store answers.
     announced: Option<bool>,
-    /// Whether the log last said that the store refuses a write.
-    refused: bool,
+    refused: Refusals,
 }
 
 /// Why a session ended.

@@ -47,7 +47,12 @@ pub(super) async fn drain(arguments: &Drain) -> anyhow::Result<()> {
         let not_idle = format!("{backend} of {service} is not idle after {patience:?}: {state}; the drain stays");
         return Err(Refused(not_idle).into());
     }
-    Ok(say(&format!("{service}: {backend} gets no new requests: {state}"))?)
+    let outcome = if answer["held"] == true {
+        "gets new requests until another one is up, since nothing else of the service is"
+    } else {
+        "gets no new requests"
+    };
+    Ok(say(&format!("{service}: {backend} {outcome}: {state}"))?)
 }
 
 pub(super) async fn undrain(arguments: &Undrain) -> anyhow::Result<()> {

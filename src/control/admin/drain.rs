@@ -55,11 +55,14 @@ pub(super) async fn drain(
     let marks = admin.bus.mark(&service.name, Mark::Drain(status.id.clone(), mark.clone())).await?;
     operator.changed(&service.name, format!("drain of {}", status.id), &mark.note);
 
-    let routed_away = routed(&admin, &service.name, &status.id, is_drained(&marks, &status.id)).await;
-    let idle = routed_away && became_idle(status, wait).await;
+    let deadline = Instant::now() + wait;
+    let patience = wait.max(PATIENCE);
+    let routed_away = routed(&admin, &service.name, &status.id, is_drained(&marks, &status.id), patience).await;
+    let idle = routed_away && became_idle(status, deadline).await;
     let code = if idle { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let held = known(&admin, &name).is_ok_and(|service| backend(&service, &id).is_ok_and(|backend| backend.drain_held));
     let (backend, in_flight) = (status.id.clone(), status.in_flight.get());
-    Ok((code, Standing::of(&service, Part::Backend { backend, draining: true, idle, in_flight })))
+    Ok((code, Standing::of(&service, Part::Backend { backend, draining: true, held, idle, in_flight })))
 }
 
 /// `POST .../undrain`: it may get requests again, when it is up.
@@ -75,10 +78,10 @@ pub(super) async fn undrain(
     operator.changed(&service.name, format!("drain of {} ended", status.id), &said.note());
 
     let draining = is_drained(&marks, &status.id);
-    routed(&admin, &service.name, &status.id, draining).await;
+    routed(&admin, &service.name, &status.id, draining, PATIENCE).await;
     let (backend, in_flight) = (status.id.clone(), status.in_flight.get());
     let idle = draining && in_flight == 0;
-    Ok(Standing::of(&service, Part::Backend { backend, draining, idle, in_flight }))
+    Ok(Standing::of(&service, Part::Backend { backend, draining, held: false, idle, in_flight }))
 }
 
 /// A lease drains as an operator does.
@@ -86,20 +89,20 @@ fn is_drained(marks: &Marks, id: &BackendId) -> bool {
     marks.drains.contains_key(id) || marks.lease.as_ref().is_some_and(|lease| lease.backend == *id)
 }
 
-/// Waits until the controller routes as the marks say; `false` when it does not in time.
-async fn routed(admin: &Admin, service: &ServiceName, id: &BackendId, draining: bool) -> bool {
+/// Waits until the controller routes as the marks say; `false` when it does not in time. The last one that is up goes
+/// on for as long as nobody can take over.
+async fn routed(admin: &Admin, service: &ServiceName, id: &BackendId, draining: bool, patience: Duration) -> bool {
     let mut status = admin.status.clone();
     let as_marked = status.wait_for(|fleet| {
         let shown = fleet.service(service.as_str()).and_then(|service| backend(service, id.as_str()).ok());
-        shown.is_some_and(|backend| backend.draining == draining)
+        shown.is_some_and(|backend| backend.draining == draining && !backend.drain_held)
     });
-    matches!(tokio::time::timeout(PATIENCE, as_marked).await, Ok(Ok(_)))
+    matches!(tokio::time::timeout(patience, as_marked).await, Ok(Ok(_)))
 }
 
 /// Waits until the backend is seen without work twice in a row: a request that was routed just before the drain may not
 /// be counted at the first look.
-async fn became_idle(backend: &BackendStatus, wait: Duration) -> bool {
-    let deadline = Instant::now() + wait;
+async fn became_idle(backend: &BackendStatus, deadline: Instant) -> bool {
     let mut was_idle = false;
     loop {
         let is_idle = backend.in_flight.get() == 0;
@@ -124,11 +127,12 @@ mod tests {
     async fn a_backend_is_idle_when_its_last_request_has_ended() {
         let service = specimen((1, &["a"]), (1, &[]));
         let backend = backend(&service, "a").unwrap();
-        assert!(became_idle(backend, Duration::ZERO).await);
+        let after = |seconds| Instant::now() + Duration::from_secs(seconds);
+        assert!(became_idle(backend, after(0)).await);
         backend.in_flight.inc();
-        assert!(!became_idle(backend, Duration::from_secs(3)).await);
+        assert!(!became_idle(backend, after(3)).await);
         let last = backend.in_flight.clone();
-        let (idle, ()) = tokio::join!(became_idle(backend, Duration::from_secs(3)), async move {
+        let (idle, ()) = tokio::join!(became_idle(backend, after(3)), async move {
             tokio::time::sleep(Duration::from_secs(2)).await;
             last.dec();
         });

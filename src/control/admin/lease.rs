@@ -182,6 +182,9 @@ mod tests {
         service.tracks.stable.backends[1].draining = true;
         assert!(room(&service, &id("a")).is_err());
         service.tracks.stable.backends[1].draining = false;
+        service.tracks.stable.backends[1].routed = false;
+        assert!(room(&service, &id("a")).is_err(), "live traffic keeps it out");
+        service.tracks.stable.backends[1].routed = true;
         service.tracks.stable.backends[2].state = Health::Unknown;
         assert!(room(&service, &id("a")).is_err());
         service.min_up = 1;

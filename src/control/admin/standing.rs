@@ -26,12 +26,15 @@ pub(super) enum Part {
         owners: Owners,
     },
     Marks {
+        #[serde(serialize_with = "crate::control::public::marks")]
         marks: Marks,
         configured: Weights,
     },
     Backend {
         backend: BackendId,
         draining: bool,
+        /// It gets new requests all the same, since nothing else of the service is up.
+        held: bool,
         /// It is sent nothing new by this balancer, and works on nothing of it.
         idle: bool,
         in_flight: i64,
@@ -99,8 +102,13 @@ mod tests {
         assert_eq!(marks["marks"]["weights"], json!({"stable": 9, "canary": 1, "reason": "try"}));
         assert_eq!(marks["marks"]["drains"]["a"]["keep_sessions"], false);
 
+        assert_eq!(marks["marks"].get("lease"), Some(&Value::Null));
+
         let (id, backend) = ("1f".into(), BackendId::new("b"));
         let lease = LeaseMark { id, backend, until: SystemTime::UNIX_EPOCH, note: Note::default() };
+        let seen = Marks { lease: Some(lease.clone()), ..Marks::default() };
+        let expected = json!({"backend": "b", "until": "1970-01-01T00:00:00.000Z"});
+        assert_eq!(shown(Standing::marks(&service, seen))["marks"]["lease"], expected, "only its holder knows its id");
         let lease = shown(Standing::of(&service, Part::Lease { lease, floor: Floor { up: 1, needed: 1 } }));
         let expected: Value = json!({
             "service": "web", "id": "1f", "backend": "b", "until": "1970-01-01T00:00:00.000Z", "up": 1, "needed": 1

@@ -153,6 +153,7 @@ impl Builder {
             trying: trying
                 .map(|((_, lane), attempt)| Trying { trial: attempt.trial.clone(), lane: Lane::new(backends(lane)) }),
             kept: backends(&plan.kept),
+            finishing: backends(&plan.finishing),
             ejected: plan.ejected,
             choice,
             positions,

@@ -74,7 +74,7 @@ impl Tellers {
         self.metrics.degraded(name).set(i64::from(service.degraded));
         for member in &service.members {
             self.metrics.backend_up(&member.target).set(i64::from(member.is_up()));
-            self.metrics.backend_ejected(&member.target).set(i64::from(member.penalty.stands()));
+            self.metrics.backend_ejected(&member.target).set(i64::from(member.is_ejected()));
             // It is there before the first one, so that a rate of it is right.
             self.metrics.backend_ejections(&member.target).inc_by(0);
         }

@@ -21,7 +21,9 @@ impl ServiceState {
             }
             notes.visible |= member.failure != report.failure;
             member.failure.clone_from(&report.failure);
-            member.unproved &= !passed;
+            if passed {
+                member.prove();
+            }
             if notes.news.is_empty() && !could_serve && member.may_serve() {
                 notes.news.push(News::Back(member.target.clone()));
             }

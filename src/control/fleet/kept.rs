@@ -41,7 +41,7 @@ impl ServiceState {
                 member.health = Health::Down;
                 member.failure = Some("its probes failed before the upgrade".into());
             }
-            member.unproved = kept.unproved;
+            (member.accused, member.unproved) = (kept.accused, kept.unproved);
             member.penalty = Penalty::restored(kept.penalty, &self.spec.outlier, now);
         }
         if let (Some(gate), Some(kept)) = (&mut self.gate, &kept.gate) {
@@ -58,12 +58,13 @@ impl Member {
     /// `None`: there is nothing to say.
     fn kept(&self, now: Moment) -> Option<KeptMember> {
         let (down, penalty) = (self.health == Health::Down, self.penalty.kept(now));
-        let worth = down || self.unproved || penalty != KeptPenalty::default();
+        let worth = down || self.accused || self.unproved || penalty != KeptPenalty::default();
         worth.then(|| KeptMember {
             track: self.target.track,
             id: self.target.backend.clone(),
             address: self.spec.address.to_string(),
             down,
+            accused: self.accused,
             unproved: self.unproved,
             penalty,
         })

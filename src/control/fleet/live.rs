@@ -106,7 +106,7 @@ impl ServiceState {
         let outlier = self.spec.outlier.clone();
         let stable = || self.members.iter().filter(|member| member.is(Track::Stable));
         let share = stable().count() as u64 * u64::from(outlier.max_ejected_percent) / 100;
-        let out = stable().filter(|member| member.penalty.stands()).count() as u64;
+        let out = stable().filter(|member| member.is_ejected()).count() as u64;
         let mut room = share.max(1).saturating_sub(out);
         let mut left = self.plan.up();
         for place in 0..self.members.len() {

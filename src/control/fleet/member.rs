@@ -28,7 +28,9 @@ pub(in crate::control) struct Member {
     pub(in crate::control) penalty: Penalty,
     pub(super) window: Window,
     pub(super) recent: Window,
-    /// Whatever its health says, it has to pass one more probe: it was ejected by live traffic, or taken down by a lease.
+    /// Live traffic ejected it, and it has not passed a probe since.
+    pub(super) accused: bool,
+    /// A lease took it down, and it has not passed a probe since that ended.
     pub(super) unproved: bool,
 }
 
@@ -46,6 +48,7 @@ impl Member {
             since: now.wall,
             outcomes,
             penalty: Penalty::default(),
+            accused: false,
             unproved: false,
         }
     }
@@ -64,12 +67,30 @@ impl Member {
 
     /// Nothing but an operator's wish or its track's gate keeps it from traffic.
     pub(super) fn may_serve(&self) -> bool {
-        self.is_up() && !self.penalty.stands() && !self.unproved
+        self.is_up() && !self.is_ejected() && !self.unproved
+    }
+
+    /// Live traffic keeps it out: for its penalty, and until it has passed a probe. One that its probes keep out passes
+    /// them before it is back.
+    pub(in crate::control) fn is_ejected(&self) -> bool {
+        self.penalty.stands() || (self.accused && self.is_up())
+    }
+
+    /// Ends what live traffic holds against it; it is remembered all the same.
+    pub(super) fn forgive(&mut self) {
+        self.penalty.lift();
+        self.accused = false;
+    }
+
+    /// A probe of it has passed.
+    pub(super) fn prove(&mut self) {
+        self.accused = false;
+        self.unproved = false;
     }
 
     /// Takes it out for its penalty, and until one more probe has passed. Gives the penalty's length.
     pub(super) fn eject(&mut self, outlier: &OutlierSpec, now: Moment) -> Duration {
-        self.unproved = true;
+        self.accused = true;
         self.penalty.impose(outlier, now.at, now.chance)
     }
 

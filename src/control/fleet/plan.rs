@@ -19,6 +19,8 @@ pub(in crate::control) struct Plan {
     pub(in crate::control) draining: Vec<ProbeTarget>,
     /// Backends that only visitors who are kept on them reach.
     pub(in crate::control) kept: Vec<ProbeTarget>,
+    /// Backends that nobody new reaches, visitors who were kept on them included: they finish what they have.
+    pub(in crate::control) finishing: Vec<ProbeTarget>,
     /// The number of the trial and the backends that it may go to.
     pub(in crate::control) trying: Option<(u64, Vec<ProbeTarget>)>,
     /// The canary is out by an ejection, or on its way back from one.
@@ -80,12 +82,15 @@ impl ServiceState {
                 footing = Footing::Nobody;
             }
         }
-        let kept = self.members.iter().filter(|member| {
-            let sits = member.may_serve() && self.drained(member) == Some(true);
-            let routed = stable.contains(&member.target);
-            sits && !routed && (member.is(Track::Stable) || self.admitted())
-        });
-        let kept = kept.map(|member| member.target.clone()).collect();
+        let left = |keeps: bool| {
+            let members = self.members.iter().filter(|member| {
+                let sits = member.may_serve() && self.drained(member) == Some(keeps);
+                let routed = stable.contains(&member.target);
+                sits && !routed && (member.is(Track::Stable) || self.admitted())
+            });
+            members.map(|member| member.target.clone()).collect()
+        };
+        let (kept, finishing) = (left(true), left(false));
         let lane = self.targets(Track::Canary, goes);
         let trial = self.trial.as_ref().filter(|_| !self.degraded && !lane.is_empty());
         let draining = self.members.iter().filter(|member| self.drained(member).is_some());
@@ -97,6 +102,7 @@ impl ServiceState {
                 _ => weights,
             },
             kept,
+            finishing,
             trying: trial.map(|attempt| (attempt.number, lane)),
             ejected: self.gate.as_ref().is_some_and(Gate::ejected),
             stable,

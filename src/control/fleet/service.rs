@@ -108,7 +108,8 @@ impl ServiceState {
         self.never_the_last(notes);
         self.accuse_an_empty_canary(notes, now);
         // A canary without weight is there for testers, and a trial would send it somebody else.
-        if self.in_trial() && self.weights()[1] == 0 {
+        let somebody = self.members.iter().any(|member| member.is(Track::Canary) && member.may_serve());
+        if self.in_trial() && somebody && self.weights()[1] == 0 {
             self.signal(Signal::Trial(Verdict::Passed), notes, now);
         }
         self.keep_trial(now);
@@ -131,11 +132,10 @@ impl ServiceState {
         if self.members.iter().any(|member| undrained(member) && member.may_serve()) {
             return;
         }
-        let punished = self.members.iter().map(|member| undrained(member) && member.is_up() && member.penalty.stands());
-        let punished: Vec<bool> = punished.collect();
+        let could = |member: &Member| member.is_up() && member.is_ejected() && !member.unproved;
+        let punished: Vec<bool> = self.members.iter().map(|member| undrained(member) && could(member)).collect();
         for (member, _) in self.members.iter_mut().zip(punished).filter(|(_, punished)| *punished) {
-            member.penalty.lift();
-            member.unproved = false;
+            member.forgive();
             notes.news.push(News::Back(member.target.clone()));
             notes.cause = "the others are down";
         }
@@ -145,7 +145,7 @@ impl ServiceState {
     fn accuse_an_empty_canary(&mut self, notes: &mut Notes, now: Moment) {
         let mut canary = self.members.iter().filter(|member| member.is(Track::Canary));
         let nobody = !canary.clone().any(Member::may_serve);
-        if self.admitted() && nobody && canary.any(|member| member.is_up() && member.penalty.stands()) {
+        if self.admitted() && nobody && canary.any(|member| member.is_up() && member.is_ejected()) {
             self.signal(Signal::Live, notes, now);
         }
     }

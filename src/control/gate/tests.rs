@@ -47,6 +47,14 @@ fn admitted() -> Gate {
     gate
 }
 
+#[test]
+fn what_fails_after_it_is_out_imposes_no_penalty() {
+    let mut gate = admitted();
+    alert(&mut gate, true);
+    assert_eq!(see(&mut gate, Signal::Live), None);
+    assert_eq!((gate.reasons(), gate.penalty().stands()), (&Reasons::from([Reason::Alert]), false));
+}
+
 /// A canary that was ejected by an alert and waits for its trial.
 fn in_trial() -> Gate {
     let mut gate = admitted();

@@ -14,10 +14,13 @@ pub struct Showing {
 }
 
 /// Whether the last word of each member that got traffic lately is a failure, and stable is among them. A row is looked
-/// at and not the counts: at a high rate the last moments still hold successes from before a shared fault.
+/// at and not the counts: at a high rate the last moments still hold successes from before a shared fault. One of several
+/// that fails while the others got nothing, as in a service with few requests, shows nothing that they share.
 pub fn all_fail(members: &[Showing]) -> bool {
     let stable = members.iter().any(|member| member.track == Track::Stable && member.recent.failed > 0);
-    stable && members.iter().filter(|member| member.recent.total() > 0).all(|member| member.in_a_row > 0)
+    let mut asked = members.iter().filter(|member| member.recent.total() > 0);
+    let company = asked.clone().count() > 1 || members.len() == 1;
+    stable && company && asked.all(|member| member.in_a_row > 0)
 }
 
 /// Whether some member that got traffic lately passed at least as often as it failed.
@@ -48,7 +51,17 @@ mod tests {
             ("both fail after successes", vec![showing(stable, 90, 1, 1), showing(canary, 40, 5, 5)], true),
             ("one of stable passes", vec![showing(stable, 0, 4, 4), showing(stable, 1, 0, 0)], false),
             ("stable fails and the canary passes", vec![showing(stable, 0, 4, 4), showing(canary, 1, 0, 0)], false),
-            ("one of stable got nothing", vec![showing(stable, 0, 4, 4), showing(stable, 0, 0, 0)], true),
+            (
+                "one of stable fails and the other got nothing",
+                vec![showing(stable, 0, 4, 4), showing(stable, 0, 0, 0)],
+                false,
+            ),
+            (
+                "two of stable fail and the third got nothing",
+                vec![showing(stable, 0, 1, 1), showing(stable, 0, 1, 1), showing(stable, 0, 0, 0)],
+                true,
+            ),
+            ("the only one fails", vec![showing(stable, 0, 1, 1)], true),
         ];
         for (what, members, expected) in table {
             assert_eq!(all_fail(&members), expected, "{what}");

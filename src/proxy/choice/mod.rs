@@ -5,6 +5,7 @@
 //! a canary that is out has no lane, and what is not in a lane gets nobody new.
 
 mod cookies;
+mod keepsake;
 mod visitor;
 mod wish;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+pub use keepsake::Keepsake;
 pub use visitor::Visitor;
 
 use super::{balance, split};
@@ -25,7 +27,7 @@ pub struct Chosen {
     pub pinned: Pinned,
     /// A tester's wish or a rule decided.
     pub told: bool,
-    /// The `Set-Cookie` for an answer of `backend`. One of another backend, after a retry, goes without.
+    /// The `Set-Cookie` for an answer of `backend`; see [`Keepsake`] for one of another.
     pub cookie: Option<HeaderValue>,
 }
 
@@ -49,10 +51,12 @@ pub fn choose(service: &Routed, visitor: &Visitor<'_>) -> Option<Chosen> {
     }
 }
 
-/// Whether `backend`, which an older table chose, still takes the request.
-pub fn still_takes(service: &Routed, backend: &Backend, pinned: Pinned) -> bool {
-    let kept = || service.kept.iter().any(|kept| kept.key == backend.key) && goes(service, backend.track);
-    service.routes_to(backend) || (pinned != Pinned::No && kept())
+/// What `backend`, which an older table chose, is now: the same, or the one of its name with other addresses. `None`: it
+/// takes the request no more.
+pub fn renewed<'a>(service: &'a Routed, backend: &Backend, pinned: Pinned) -> Option<&'a Arc<Backend>> {
+    let kept = if pinned != Pinned::No && goes(service, backend.track) { &service.kept[..] } else { &[] };
+    let mut all = service.lane(backend.track).members().iter().chain(kept);
+    all.find(|member| (member.track, &member.id) == (backend.track, &backend.id))
 }
 
 fn looked_at(service: &Routed, choice: &Choice, visitor: &Visitor<'_>) -> Option<Chosen> {

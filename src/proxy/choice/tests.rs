@@ -26,6 +26,7 @@ fn web(choice: Choice) -> Routed {
         canary: lane(Track::Canary, ["c", "d"]),
         trying: None,
         kept: Vec::new(),
+        finishing: Vec::new(),
         ejected: false,
         choice: Some(Arc::new(choice)),
         positions: Arc::new(Positions::default()),
@@ -371,14 +372,23 @@ fn a_backend_that_is_being_left_keeps_its_own_visitors_and_takes_no_others() {
     let by_backend = service(Affinity::Backend);
     let chosen = with_cookie(&by_backend, &pin(Affinity::Backend, Track::Stable, "a"));
     assert_eq!((chosen.backend.id.as_str(), chosen.pinned, chosen.cookie), ("a", Pinned::Backend, None));
-    assert!(still_takes(&by_backend, &chosen.backend, Pinned::Backend));
-    assert!(!still_takes(&by_backend, &chosen.backend, Pinned::No));
+    assert!(renewed(&by_backend, &chosen.backend, Pinned::Backend).is_some());
+    assert!(renewed(&by_backend, &chosen.backend, Pinned::No).is_none());
     for _ in 0..10 {
         assert_ne!(sent(&by_backend, &[]).backend.id.as_str(), "a");
         assert_ne!(with_cookie(&by_backend, &pin(Affinity::Backend, Track::Stable, "x")).backend.id.as_str(), "a");
     }
     let chosen = with_cookie(&service(Affinity::Track), &pin(Affinity::Track, Track::Stable, "a"));
     assert_eq!(chosen.backend.id.as_str(), "b", "the version has another server");
+}
+
+#[test]
+fn a_backend_whose_address_has_changed_is_still_the_one_of_its_visitors() {
+    let (before, after) = (web(choice(Affinity::Backend)), web(choice(Affinity::Backend)));
+    let chosen = with_cookie(&before, &pin(Affinity::Backend, Track::Stable, "b")).backend;
+    let newer = renewed(&after, &chosen, Pinned::Backend).unwrap();
+    assert!(Arc::ptr_eq(newer, &after.stable.members()[1]));
+    assert!(renewed(&emptied(after), &backend(Track::Canary, "c"), Pinned::No).is_none());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::super::balance;
-use super::super::choice;
+use super::super::choice::{self, Pinned};
 use super::super::exchange::Exchange;
 use super::super::split;
 use super::errand::Errand;
@@ -26,13 +26,19 @@ pub(super) fn rerouted(table: &RoutingTable, exchange: &Exchange, errand: &mut E
     let service = errand.service(table)?;
     let backend = &exchange.backend;
     let tried = || exchange.on_trial() && trying(service).any(|member| member.key == backend.key);
-    if choice::still_takes(service, backend, errand.pinned) || tried() {
-        None
-    } else if errand.retried {
-        elsewhere(service, backend)
-    } else {
-        split::within(service, backend.track).cloned()
+    if tried() {
+        return None;
     }
+    if let Some(newer) = choice::renewed(service, backend, errand.pinned) {
+        return (newer.key != backend.key).then(|| newer.clone());
+    }
+    let other =
+        if errand.retried { elsewhere(service, backend) } else { split::within(service, backend.track).cloned() };
+    if other.is_some() {
+        // Nobody knows the visitor there.
+        errand.pinned = Pinned::No;
+    }
+    other
 }
 
 /// Whether the canary was taken out, or this backend of it, while a request waits there. One that only drains, or whose
@@ -40,7 +46,8 @@ pub(super) fn rerouted(table: &RoutingTable, exchange: &Exchange, errand: &mut E
 pub(super) fn is_ejected(service: &Routed, exchange: &Exchange) -> bool {
     let backend = &exchange.backend;
     let same = |member: &&Arc<Backend>| member.track == backend.track && member.id == backend.id;
-    let routed = service.canary.members().iter().chain(&service.kept).any(|member| same(&member));
+    let mut stays = service.canary.members().iter().chain(&service.kept).chain(&service.finishing);
+    let routed = stays.any(|member| same(&member));
     backend.track == Track::Canary && !routed && !(exchange.on_trial() && trying(service).any(|member| same(&member)))
 }
 

@@ -1,21 +1,20 @@
 //! One attempt at one backend: over a pooled connection or a fresh one, and sent again where that is safe.
 
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use hyper::body::Incoming;
 
 use super::super::connect;
 use super::super::exchange::Exchange;
 use super::super::handler::Client;
 use super::super::refusal::Refusal;
-use super::super::upload::Upload;
 use super::super::upstream::{Connection, Unanswered};
 use super::super::worker::Worker;
 use super::errand::Errand;
@@ -27,17 +26,21 @@ use crate::table::Backend;
 /// Fresh connections that are tried for one attempt whose bytes never went out.
 const MAX_CONNECTS: u32 = 3;
 
-/// What a backend answered.
+/// What a backend answered. Filled in where it lies: a response is too large to be handed from function to function.
+#[derive(Default)]
 pub(in crate::proxy) struct Answer {
-    pub(in crate::proxy) response: Response<Incoming>,
+    pub(in crate::proxy) response: Option<Response<Incoming>>,
     /// The whole body, if it was short and the request could have been repeated.
     pub(in crate::proxy) whole: Option<Bytes>,
-    pub(in crate::proxy) connection: Box<Connection>,
+    pub(in crate::proxy) connection: Option<Box<Connection>>,
 }
 
 /// How an attempt ended.
 pub(super) enum Ended {
-    Answered(Answer),
+    /// The answer has been filled in. `rejected`: its status is a failure that is worth a retry.
+    Answered {
+        rejected: bool,
+    },
     Failed(Failure),
     /// It is the client's doing.
     ByClient(Refusal),
@@ -59,7 +62,7 @@ pub(super) enum Ended {
 ///
 /// Whether the backend is still in rotation is looked at once more just before anything is written. Cancel safe: dropped,
 /// it closes the connection that it uses.
-pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut Errand) -> Ended {
+pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut Errand, answer: &mut Answer) -> Ended {
     let (worker, pace) = (&client.worker, &client.pace);
     let mut pooled = first_connection(worker, exchange, errand);
     let mut connects = 0;
@@ -83,10 +86,15 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
         }
         let Some(request) = errand.take(&exchange.backend) else { return Ended::Failed(Failure::Closed) };
         let timeout = exchange.backend.timeout;
+        if exchange.backend.circuit.is_some() {
+            // The time that its limits made the request wait is not the backend's.
+            pace.again();
+        }
         pace.sent(errand.has_body(), timeout.idle, timeout.response);
-        let mut error = match head(client, exchange, errand, &mut connection, request).await {
-            Ok(Ok(response)) => return answered(client, exchange, errand, response, connection).await,
-            Ok(Err(error)) => error,
+        let sent = pin!(connection.send(request));
+        let mut error = match head(client, exchange, errand, &mut connection, sent, answer).await {
+            Ok(()) => return answered(client, exchange, errand, connection, answer).await,
+            Err(GivenUp::Unanswered(error)) => error,
             Err(GivenUp::Missed) if pace.gone() => return Ended::ByClient(Refusal::ClientGone),
             Err(GivenUp::Missed) if pace.starved() => return Ended::ByClient(Refusal::SlowClient),
             Err(GivenUp::Missed) => return Ended::Failed(Failure::Timeout),
@@ -136,29 +144,34 @@ async fn fresh_connection(worker: &Worker, exchange: &Exchange, errand: &mut Err
     })
 }
 
-/// Why a response's head is not waited for any longer.
+/// Why there is no response's head.
 enum GivenUp {
+    Unanswered(Box<Unanswered>),
     Missed,
     Ejected,
 }
 
+/// Waits for the head of the response to what was `sent`, and fills it in.
 async fn head(
     client: &Client,
     exchange: &Exchange,
     errand: &Errand,
     connection: &mut Connection,
-    request: Request<Upload>,
-) -> Result<Result<Response<Incoming>, Unanswered>, GivenUp> {
+    mut sent: Pin<&mut impl Future<Output = Result<Response<Incoming>, Unanswered>>>,
+    answer: &mut Answer,
+) -> Result<(), GivenUp> {
     let (worker, pace) = (&client.worker, &client.pace);
     let watched = exchange.backend.track == Track::Canary && !errand.retried && errand.is_repeatable();
     let mut changed = pin!(watched.then(|| worker.waiting.changed()));
-    let mut sent = pin!(connection.send(request));
     poll_fn(|cx| {
-        if let Poll::Ready(came) = connection.poll_response(sent.as_mut(), cx) {
-            return Poll::Ready(Ok(came));
-        }
-        if pace.missed() {
-            return Poll::Ready(Err(GivenUp::Missed));
+        match connection.poll_response(sent.as_mut(), cx) {
+            Poll::Ready(Ok(response)) => {
+                answer.response = Some(response);
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(GivenUp::Unanswered(Box::new(error)))),
+            Poll::Pending if pace.missed() => return Poll::Ready(Err(GivenUp::Missed)),
+            Poll::Pending => {}
         }
         while let Some(change) = changed.as_mut().as_pin_mut()
             && change.poll(cx).is_ready()
@@ -173,31 +186,29 @@ async fn head(
     .await
 }
 
+/// Looks at the head that was filled in, and reads the body if it is short.
 async fn answered(
     client: &Client,
     exchange: &Exchange,
     errand: &Errand,
-    mut response: Response<Incoming>,
     mut connection: Box<Connection>,
+    answer: &mut Answer,
 ) -> Ended {
+    let Some(response) = &mut answer.response else { return Ended::Failed(Failure::Closed) };
     if response.status().is_informational() {
         // An upgrade that nobody asked for: the request went without `Upgrade`.
         return Ended::Failed(Failure::Malformed);
     }
-    let whole = if errand.is_repeatable()
-        && !client.pace.uploading()
-        && whole::is_short(response.body())
-        && !errand.rejects(exchange, response.status())
-    {
+    let rejected = errand.rejects(exchange, response.status());
+    if !rejected && !client.pace.uploading() && whole::is_short(response.body()) && errand.is_repeatable() {
         let idle = exchange.backend.timeout.idle;
-        match whole::read(&mut connection, response.body_mut(), &client.pace, idle).await {
-            Some(whole) => Some(whole),
-            None => return Ended::Failed(Failure::Body),
+        answer.whole = whole::read(&mut connection, response.body_mut(), &client.pace, idle).await;
+        if answer.whole.is_none() {
+            return Ended::Failed(Failure::Body);
         }
-    } else {
-        None
-    };
-    Ended::Answered(Answer { response, whole, connection })
+    }
+    answer.connection = Some(connection);
+    Ended::Answered { rejected }
 }
 
 fn kind(error: &hyper::Error) -> Failure {

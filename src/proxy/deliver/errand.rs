@@ -1,23 +1,26 @@
 //! What is being delivered, and what of it can be repeated.
 
 use http::header::HOST;
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
 
 use super::super::choice::Pinned;
 use super::super::exchange::Exchange;
 use super::super::upload::Upload;
 use super::retry;
+use super::spare::Spare;
 use crate::model::{RetrySpec, ServiceName};
 use crate::table::{Backend, Routed, RoutingTable, host_name};
 
 /// One request on its way, until a backend has answered it.
 ///
-/// A request that may be repeated is copied when it is sent: its head is the price of every resend and retry, and a
-/// fraction of what reading it from the wire costs; the body is shared and not copied. All other requests are moved: what
-/// was sent of them is gone, unless it comes back unsent.
+/// Of a request that may be repeated a spare is kept when it is sent: the price of every resend and retry, and a fraction
+/// of what reading it from the wire costs; the body is shared and not copied. All other requests are moved: what was sent
+/// of them is gone, unless it comes back unsent.
 pub(in crate::proxy) struct Errand {
-    /// What can be sent next.
+    /// What is sent next.
     request: Option<Request<Upload>>,
+    /// What is sent next when that has been sent.
+    spare: Option<Spare>,
     /// The request came with a host; else each backend gets its own address as one.
     named: bool,
     safe: bool,
@@ -31,7 +34,7 @@ pub(in crate::proxy) struct Errand {
     /// How often it went out, in whole or in part.
     written: u32,
     /// The one retry has been made.
-    pub(super) retried: bool,
+    pub(in crate::proxy) retried: bool,
     /// The first backend ended the connection without a byte of an answer.
     pub(super) killed_one: bool,
 }
@@ -53,6 +56,7 @@ impl Errand {
         }
         Self {
             request: Some(request),
+            spare: None,
             named,
             safe,
             bodiless,
@@ -71,20 +75,24 @@ impl Errand {
 
     /// What goes to `backend`. `None` when nothing is left that could.
     pub(super) fn take(&mut self, backend: &Backend) -> Option<Request<Upload>> {
-        let mut request = self.request.take()?;
+        if self.request.is_none() {
+            self.request = Some(self.spare.take()?.into_request());
+        }
+        let request = self.request.as_mut()?;
         if !self.named {
             request.headers_mut().insert(HOST, backend.authority.clone());
         }
         if self.repeatable {
-            self.request = copy(&request);
+            self.spare = Spare::of(request);
         }
         self.written += 1;
-        Some(request)
+        self.request.take()
     }
 
     /// It came back: nothing of it went out.
     pub(super) fn put_back(&mut self, unsent: Request<Upload>) {
         self.request = Some(unsent);
+        self.spare = None;
         self.written -= 1;
     }
 
@@ -99,11 +107,12 @@ impl Errand {
 
     /// Whether it may go out again over another connection because a reused one ended without a byte.
     pub(super) fn is_resendable(&self) -> bool {
-        self.safe && self.bodiless && self.request.is_some()
+        self.safe && self.bodiless && self.is_at_hand()
     }
 
     pub(super) fn is_at_hand(&self) -> bool {
-        self.request.as_ref().is_some_and(|request| request.body().is_whole())
+        let body = self.request.as_ref().map(Request::body).or_else(|| self.spare.as_ref().map(|spare| &spare.body));
+        body.is_some_and(Upload::is_whole)
     }
 
     /// Whether the answer of the backend of `exchange` is a failure that is worth a retry, as long as there is one.
@@ -114,23 +123,20 @@ impl Errand {
 
     /// The service that the request belongs to now.
     pub(super) fn service<'t>(&self, table: &'t RoutingTable) -> Option<&'t Routed> {
-        let request = self.request.as_ref()?;
-        let host = request.headers().get(HOST).filter(|_| self.named);
-        table.route(host.and_then(|host| host_name(host.to_str().ok()?)).unwrap_or(""), request.uri().path())
+        let (_, uri, host) = self.head()?;
+        let host = host.filter(|_| self.named).and_then(|host| host_name(host.to_str().ok()?));
+        table.route(host.unwrap_or(""), uri.path())
     }
 
     /// By what a request that kills backends is known again.
     pub(super) fn deed<'a>(&'a self, backend: &'a Backend) -> Option<(&'a ServiceName, &'a Method, &'a str)> {
-        let request = self.request.as_ref()?;
-        Some((&backend.terms.service, request.method(), request.uri().path()))
+        let (method, uri, _) = self.head()?;
+        Some((&backend.terms.service, method, uri.path()))
     }
-}
 
-/// The same head, and a body that begins anew. `None` when the body is not kept.
-fn copy(request: &Request<Upload>) -> Option<Request<Upload>> {
-    let mut copy = Request::new(request.body().again()?);
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    Some(copy)
+    /// Method, target and `Host` of what can be sent next.
+    fn head(&self) -> Option<(&Method, &Uri, Option<&HeaderValue>)> {
+        let request = self.request.as_ref().map(|it| (it.method(), it.uri(), it.headers().get(HOST)));
+        request.or_else(|| self.spare.as_ref().map(|it| (&it.method, &it.uri, it.host())))
+    }
 }

@@ -1,7 +1,7 @@
 //! A request's way to an answer: an attempt at a backend, and one more at another where that is safe.
 //!
-//! [`errand`] is what is delivered, [`attempt`] one try at one backend, [`retry`] the rule for another, [`again`] where
-//! that goes. [`poison`] knows what must not be sent again, [`waiting`] wakes who waits on a backend that left,
+//! [`errand`] is what is delivered, [`attempt`] one try at one backend, [`retry`] the rule for another, [`next`] its right to
+//! run, [`again`] where it goes. [`poison`] knows what must not be sent again, [`waiting`] wakes who waits on a backend that left,
 //! [`whole`] reads short answers to their end, [`enter`] minds the limits of a backend, [`trial`] puts a request to the
 //! test.
 
@@ -9,29 +9,27 @@ mod again;
 mod attempt;
 mod enter;
 mod errand;
+mod next;
 mod poison;
 mod replay;
 mod retry;
+mod spare;
 mod trial;
 mod waiting;
 mod whole;
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 
-use super::choice::Pinned;
 use super::exchange::Exchange;
 use super::handler::Client;
 use super::refusal::Refusal;
 use super::worker::Worker;
-use crate::metrics::{RetryCause, RetryRefused};
-use crate::table::{Backend, BudgetSeat, Routed};
+use crate::metrics::RetryCause;
 use attempt::Ended;
 use poison::Poison;
-use retry::{Case, Verdict};
 
 pub(super) use attempt::Answer;
 pub(super) use errand::Errand;
@@ -48,42 +46,46 @@ pub(super) struct Shared {
     pub(super) begging: Notify,
 }
 
-/// Brings `errand` to the backend of `exchange`, or to another, until one has answered. Every attempt that failed is
+/// Brings `errand` to the backend of `exchange`, or to another, until one has filled in `answer`. Every attempt that failed is
 /// counted for its backend; the answer is counted by [`Exchange`], which knows when it has ended.
 ///
 /// Cancel safe: dropped, it closes the connection that it uses.
 ///
 /// # Errors
 /// What the client gets instead of an answer.
-pub(super) async fn deliver(client: &Client, exchange: &mut Exchange, mut errand: Errand) -> Result<Answer, Refusal> {
+pub(super) async fn deliver(
+    client: &Client,
+    exchange: &mut Exchange,
+    errand: &mut Errand,
+    answer: &mut Answer,
+) -> Result<(), Refusal> {
     let worker = &client.worker;
     let mut full = false;
     loop {
         if exchange.backend.circuit.is_some() {
             // Boxed: limits are rare.
-            Box::pin(enter::enter(worker, exchange, &mut errand)).await?;
+            Box::pin(enter::enter(worker, exchange, errand)).await?;
         }
-        let ended = attempt::attempt(client, exchange, &mut errand).await;
-        if let Ended::Answered(_) = &ended
-            && worker.shared.poison.is_any()
-        {
-            note_life(worker, exchange, &errand);
-        }
+        let ended = attempt::attempt(client, exchange, errand, answer).await;
         let (next, cause) = match ended {
-            Ended::Answered(answer) if !errand.rejects(exchange, answer.response.status()) => return Ok(answer),
-            Ended::Answered(answer) => {
-                let Some(next) = another(worker, exchange, &errand, true) else { return Ok(answer) };
-                exchange.judge(answer.response.status());
-                dismiss(client, exchange, answer);
+            Ended::Answered { rejected } => {
+                if worker.shared.poison.is_any() {
+                    note_life(worker, exchange, errand);
+                }
+                let next = if rejected { next::another(worker, exchange, errand, true) } else { None };
+                let Some(next) = next.and_then(|next| next.at_once(worker, exchange, errand)) else { return Ok(()) };
+                dismiss(client, exchange, std::mem::take(answer));
                 (next, RetryCause::Status)
             }
             Ended::Failed(failure) => {
                 exchange.fail(failure);
-                let next = another(worker, exchange, &errand, false).ok_or(Refusal::Backend(failure))?;
+                let next = next::another(worker, exchange, errand, false).ok_or(Refusal::Backend(failure))?;
+                let next = next.in_time(worker, exchange, errand).await.ok_or(Refusal::Backend(failure))?;
                 (next, RetryCause::Failed(failure))
             }
             Ended::Ejected => {
-                let next = another(worker, exchange, &errand, false).ok_or(Refusal::NoBackend)?;
+                let next = next::another(worker, exchange, errand, false).ok_or(Refusal::NoBackend)?;
+                let next = next.in_time(worker, exchange, errand).await.ok_or(Refusal::NoBackend)?;
                 (next, RetryCause::Ejected)
             }
             Ended::Left(other) => {
@@ -104,61 +106,10 @@ pub(super) async fn deliver(client: &Client, exchange: &mut Exchange, mut errand
             Ended::ByClient(refusal) => return Err(refusal),
         };
         exchange.backend.metrics.retried(cause).inc();
-        exchange.retry(next.backend, next.budget);
+        exchange.retry(next.0, next.1);
         errand.retried = true;
         client.pace.again();
     }
-}
-
-/// Where a retry goes, and its right to run.
-struct Next {
-    backend: Arc<Backend>,
-    budget: Option<BudgetSeat>,
-}
-
-/// Another backend for a request that failed at the one of `exchange`, if the rule and the budget allow it. `answered`:
-/// by what it answered.
-fn another(worker: &Worker, exchange: &Exchange, errand: &Errand, answered: bool) -> Option<Next> {
-    if !errand.is_at_hand() {
-        return None;
-    }
-    let backend = &exchange.backend;
-    let case = Case {
-        track: backend.track,
-        retried: errand.retried,
-        written: errand.is_written(),
-        repeatable: errand.is_repeatable(),
-        answered,
-        pinned: errand.pinned == Pinned::Backend,
-        poison: errand.is_written() && is_poison(worker, exchange, errand),
-    };
-    let budget = match retry::verdict(case) {
-        Verdict::No => return None,
-        Verdict::Poison => {
-            backend.metrics.retry_refused(RetryRefused::Poison).inc();
-            return None;
-        }
-        Verdict::Yes { budget } => budget,
-    };
-    worker.table.read(|table| {
-        let service = errand.service(table)?;
-        let other = again::elsewhere(service, backend)?;
-        if !budget {
-            return Some(Next { backend: other, budget: None });
-        }
-        let seat = seat(service, backend);
-        if seat.is_none() {
-            backend.metrics.retry_refused(RetryRefused::Budget).inc();
-        }
-        seat.map(|seat| Next { backend: other, budget: Some(seat) })
-    })
-}
-
-fn seat(service: &Routed, backend: &Backend) -> Option<BudgetSeat> {
-    let in_flight = |member: &Arc<Backend>| u64::try_from(member.metrics.in_flight.get()).unwrap_or(0);
-    let active = service.stable.members().iter().map(in_flight).sum();
-    let terms = &backend.terms;
-    terms.budget.take(active, terms.retry.budget_percent, terms.retry.budget_min)
 }
 
 /// Whether a request that waits on a canary is better off elsewhere: the canary was taken out, and there is another.
@@ -167,6 +118,8 @@ fn has_to_move(worker: &Worker, exchange: &Exchange, errand: &Errand) -> bool {
         let Some(service) = errand.service(table) else { return false };
         again::is_ejected(service, exchange)
             && errand.is_repeatable()
+            // It would be refused elsewhere; where it is, it may yet be answered.
+            && !is_poison(worker, exchange, errand)
             && again::elsewhere(service, &exchange.backend).is_some()
     })
 }
@@ -194,9 +147,10 @@ fn note_life(worker: &Worker, exchange: &Exchange, errand: &Errand) {
     }
 }
 
-/// Drops an answer that no client will see. Its connection is kept if all of the answer is here.
-fn dismiss(client: &Client, exchange: &Exchange, answer: Answer) {
-    let Answer { mut response, mut connection, .. } = answer;
+/// Judges and drops an answer that no client will see. Its connection is kept if all of the answer is here.
+fn dismiss(client: &Client, exchange: &mut Exchange, answer: Answer) {
+    let Answer { response: Some(mut response), connection: Some(mut connection), .. } = answer else { return };
+    exchange.judge(response.status());
     if client.pace.uploading() || response.version() == http::Version::HTTP_10 {
         return;
     }

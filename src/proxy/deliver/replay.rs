@@ -21,11 +21,12 @@ pub(in crate::proxy) struct Replay<B = Incoming> {
 /// The lock is never contended: only the task of the request takes it.
 struct Kept<B> {
     body: B,
-    /// Everything that was read of `body`, until it outgrows `limit`.
+    /// Everything that was read of `body`, until it outgrows `limit` or breaks off.
     pieces: Vec<Piece>,
     bytes: usize,
     limit: usize,
-    outgrown: bool,
+    /// What was read is not kept any more.
+    gone: bool,
     ended: bool,
 }
 
@@ -37,7 +38,7 @@ enum Piece {
 impl<B: Body<Data = Bytes> + Unpin> Replay<B> {
     /// Keeps up to `limit` bytes of `body`.
     pub(in crate::proxy) fn new(body: B, limit: usize) -> Self {
-        let kept = Kept { body, pieces: Vec::new(), bytes: 0, limit, outgrown: false, ended: false };
+        let kept = Kept { body, pieces: Vec::new(), bytes: 0, limit, gone: false, ended: false };
         Self { kept: Arc::new(Mutex::new(kept)), next: 0 }
     }
 
@@ -47,7 +48,7 @@ impl<B: Body<Data = Bytes> + Unpin> Replay<B> {
     }
 
     pub(in crate::proxy) fn is_whole(&self) -> bool {
-        !self.lock().outgrown
+        !self.lock().gone
     }
 
     pub(in crate::proxy) fn poll_frame(
@@ -66,7 +67,8 @@ impl<B: Body<Data = Bytes> + Unpin> Replay<B> {
         let polled = Pin::new(&mut kept.body).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => kept.keep(frame),
-            Poll::Ready(None | Some(Err(_))) => kept.ended = true,
+            Poll::Ready(None) => kept.ended = true,
+            Poll::Ready(Some(Err(_))) => kept.give_up(),
             Poll::Pending => {}
         }
         drop(kept);
@@ -100,7 +102,7 @@ impl<B: Body<Data = Bytes> + Unpin> Replay<B> {
 
 impl<B> Kept<B> {
     fn keep(&mut self, frame: &Frame<Bytes>) {
-        if self.outgrown {
+        if self.gone {
             return;
         }
         let piece = match (frame.data_ref(), frame.trailers_ref()) {
@@ -109,12 +111,17 @@ impl<B> Kept<B> {
             (None, None) => return,
         };
         self.bytes += usize::try_from(piece.len()).unwrap_or(usize::MAX);
-        self.outgrown = self.bytes > self.limit || self.pieces.len() == MAX_PIECES;
-        if self.outgrown {
-            self.pieces = Vec::new();
+        if self.bytes > self.limit || self.pieces.len() == MAX_PIECES {
+            self.give_up();
         } else {
             self.pieces.push(piece);
         }
+    }
+
+    /// Half a body must never look like a whole one: what broke off does not come again.
+    fn give_up(&mut self) {
+        self.gone = true;
+        self.pieces = Vec::new();
     }
 }
 
@@ -137,21 +144,26 @@ impl Piece {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::convert::Infallible;
     use std::task::Waker;
 
     use super::*;
 
-    /// Gives its pieces one by one; an empty one stands for a pause.
+    /// Gives its pieces one by one; an empty one stands for a pause, `BROKEN` for the end of a client.
     struct Pieces(VecDeque<&'static str>);
+
+    const BROKEN: &str = "broken";
 
     impl Body for Pieces {
         type Data = Bytes;
-        type Error = Infallible;
+        type Error = &'static str;
 
-        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
             match self.0.pop_front() {
                 Some("") => Poll::Pending,
+                Some(BROKEN) => Poll::Ready(Some(Err(BROKEN))),
                 Some(piece) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(piece.as_bytes()))))),
                 None => Poll::Ready(None),
             }
@@ -206,6 +218,16 @@ mod tests {
         assert_eq!(read(&mut second), "abcde");
         assert_eq!(read(&mut second), "fg");
         assert!(second.again().is_none());
+    }
+
+    #[test]
+    fn a_body_that_breaks_off_does_not_come_again_as_a_whole_one() {
+        let mut first = replay(&["ab", "", "c", BROKEN], 100);
+        read(&mut first);
+        let mut second = first.again().unwrap();
+        assert_eq!(read(&mut second), "abc");
+        assert!(!second.is_whole() && second.again().is_none());
+        assert!(!first.is_whole(), "nor does a reading that was made before");
     }
 
     #[test]

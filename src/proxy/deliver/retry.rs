@@ -35,25 +35,26 @@ pub(super) enum Verdict {
 }
 
 /// One retry a request. What was not written is always fit for it; what was, only if it may run twice. Canary to stable
-/// costs no budget, because the canary's ejection bounds it.
+/// costs no budget, because the canary's ejection bounds it; nor does what was not written, because nobody has worked on
+/// it: the retry is no more load than the request was to be.
 pub(super) fn verdict(case: Case) -> Verdict {
     if case.retried || (case.written && !case.repeatable) || (case.answered && case.pinned) {
         Verdict::No
     } else if case.written && case.poison {
         Verdict::Poison
     } else {
-        Verdict::Yes { budget: case.track == Track::Stable }
+        Verdict::Yes { budget: case.track == Track::Stable && case.written }
     }
 }
 
 /// Whether running it twice is the same as running it once, as far as its method tells.
 pub(super) fn may_repeat(method: &Method, spec: &RetrySpec) -> bool {
-    is_safe(method) || (spec.idempotent && [Method::PUT, Method::DELETE].contains(method))
+    is_safe(method) || (spec.idempotent && matches!(*method, Method::PUT | Method::DELETE))
 }
 
 /// Whether the method asks for nothing to be changed.
 pub(super) fn is_safe(method: &Method) -> bool {
-    [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// Whether an answer of the track is a failure that is worth a retry. Of a trial every 5xx is.
@@ -105,7 +106,7 @@ mod tests {
             ("written to stable, repeatable", STABLE, paid),
             ("written to the canary, not repeatable", Case { repeatable: false, ..CANARY }, Verdict::No),
             ("not written, not repeatable", Case { written: false, repeatable: false, ..CANARY }, free),
-            ("not written to stable", Case { written: false, repeatable: false, ..STABLE }, paid),
+            ("not written to stable", Case { written: false, repeatable: false, ..STABLE }, free),
             ("retried before", Case { retried: true, ..CANARY }, Verdict::No),
             ("retried before, not written now", Case { retried: true, written: false, ..CANARY }, Verdict::No),
             ("the canary answered a failure", Case { answered: true, ..CANARY }, free),

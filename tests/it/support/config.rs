@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -68,6 +69,11 @@ impl Config {
     pub(crate) fn redis(mut self, line: &str) -> Self {
         push(self.redis.get_or_insert_default(), line);
         self
+    }
+
+    /// Redis at this address.
+    pub(crate) fn redis_at(self, address: SocketAddr) -> Self {
+        self.redis(&format!("url = \"redis://{address}/0\""))
     }
 
     /// One line for `[affinity]`; without any the table is left out.

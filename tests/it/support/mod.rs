@@ -14,6 +14,7 @@ pub(crate) mod process;
 pub(crate) mod process_backend;
 mod proof;
 pub(crate) mod redis;
+pub(crate) mod relay;
 pub(crate) mod script;
 pub(crate) mod wire;
 
@@ -24,4 +25,5 @@ pub(crate) use eventually::{eventually, for_a_while};
 pub(crate) use lineage::Lineage;
 pub(crate) use load::{Steady, load};
 pub(crate) use redis::Redis;
+pub(crate) use relay::Relay;
 pub(crate) use script::{Latch, Script};

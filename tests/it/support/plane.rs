@@ -131,6 +131,7 @@ impl Plane {
             canary: if admitted { canary() } else { Lane::default() },
             trying: trial.map(|trial| Trying { trial, lane: canary() }),
             kept: Vec::new(),
+            finishing: Vec::new(),
             ejected: !admitted,
             choice: None,
             positions: self.positions.clone(),

@@ -68,7 +68,7 @@ impl Redis {
 
     /// The configuration that watches this server.
     pub(crate) fn watched_by(&self, config: Config) -> Config {
-        config.redis(&format!("url = \"redis://{}/0\"", self.address))
+        config.redis_at(self.address)
     }
 
     fn running(&self) -> &Process {

@@ -5,17 +5,17 @@ use proptest::prelude::*;
 use super::*;
 use crate::control::specimen::{alert_at, end_trial, healthy_by, later, moment, probe_at};
 use crate::health::outlier::Offence;
-use crate::model::{Reasons, ServiceSpec};
+use crate::model::ServiceSpec;
 
 const SECOND: Duration = Duration::from_secs(1);
 const FIVE: &[&str] = &["a", "b", "e", "f", "g"];
 
-fn member<'a>(fleet: &'a Fleet, id: &str) -> &'a Member {
+pub(super) fn member<'a>(fleet: &'a Fleet, id: &str) -> &'a Member {
     fleet.services[0].members.iter().find(|member| member.target.backend.as_str() == id).unwrap()
 }
 
 /// Requests of clients end on a backend, as the data plane counts them.
-fn end(fleet: &Fleet, id: &str, passed: u32, failed: u32) {
+pub(super) fn end(fleet: &Fleet, id: &str, passed: u32, failed: u32) {
     let member = member(fleet, id);
     let together = member.is(Track::Canary).then(|| fleet.services[0].together.clone());
     for _ in 0..passed {
@@ -28,20 +28,20 @@ fn end(fleet: &Fleet, id: &str, passed: u32, failed: u32) {
     }
 }
 
-fn reasons(fleet: &Fleet) -> Reasons {
+pub(super) fn reasons(fleet: &Fleet) -> Reasons {
     fleet.services[0].gate.as_ref().unwrap().reasons().clone()
 }
 
-fn turns(changes: &[Change]) -> Vec<Turn> {
+pub(super) fn turns(changes: &[Change]) -> Vec<Turn> {
     changes.iter().filter_map(|change| change.turn).collect()
 }
 
-fn one_canary() -> ServiceSpec {
+pub(super) fn one_canary() -> ServiceSpec {
     service((2, &["a", "b"]), (1, &["c"]))
 }
 
 /// A canary that failed live traffic at `now`, with the moment at which it waits for its trial.
-fn in_trial(mut fleet: Fleet, now: Moment) -> (Fleet, Moment) {
+pub(super) fn in_trial(mut fleet: Fleet, now: Moment) -> (Fleet, Moment) {
     end(&fleet, "c", 0, 5);
     fleet.look(now);
     assert_eq!(reasons(&fleet), Reasons::from([Reason::Live]));
@@ -125,6 +125,32 @@ fn without_a_request_that_may_be_repeated_there_is_no_trial() {
     assert!(fleet.look(later(now, 11 * SECOND)).is_empty(), "one is under way");
     drop(seat);
     assert_eq!(turns(&fleet.look(later(now, 11 * SECOND))), [Turn::Admitted { back: true }]);
+}
+
+#[test]
+fn an_answer_that_goes_on_for_long_is_good_enough() {
+    let now = moment();
+    let (mut fleet, now) = in_trial(healthy_by(one_canary(), now), now);
+    let trial = fleet.services[0].trial.as_ref().unwrap().trial.clone();
+    let seat = trial.claim().unwrap();
+    assert!(fleet.look(later(now, 11 * SECOND)).is_empty(), "it waits for its answer");
+    seat.answered();
+    assert!(fleet.look(later(now, 20 * SECOND)).is_empty(), "it has begun");
+    assert!(fleet.look(later(now, 29 * SECOND)).is_empty());
+    assert_eq!(turns(&fleet.look(later(now, 30 * SECOND))), [Turn::Admitted { back: true }]);
+}
+
+#[test]
+fn an_answer_that_breaks_off_soon_is_none() {
+    let now = moment();
+    let (mut fleet, now) = in_trial(healthy_by(one_canary(), now), now);
+    let trial = fleet.services[0].trial.as_ref().unwrap().trial.clone();
+    let seat = trial.claim().unwrap();
+    seat.answered();
+    assert!(fleet.look(now).is_empty());
+    seat.failed();
+    fleet.look(later(now, 10 * SECOND));
+    assert_eq!(reasons(&fleet), Reasons::from([Reason::Live]));
 }
 
 #[test]
@@ -277,6 +303,61 @@ fn when_all_fail_together_nobody_is_ejected_then_or_afterwards() {
     assert!(!fleet.services[0].degraded);
     assert_eq!(rotation(&fleet), ["a", "b", "c"]);
     assert!(fleet.look(later(back, SECOND)).is_empty());
+}
+
+#[test]
+fn however_many_may_be_out_one_of_stable_stays() {
+    let now = moment();
+    let mut spec = one_canary();
+    spec.outlier.max_ejected_percent = 100;
+    let mut fleet = healthy_by(spec, now);
+    end(&fleet, "c", 1, 0);
+    for id in ["a", "b"] {
+        end(&fleet, id, 0, 5);
+    }
+    fleet.look(now);
+    assert_eq!(rotation(&fleet), ["b", "c"]);
+}
+
+#[test]
+fn one_failure_of_each_is_not_yet_a_degraded_service() {
+    let now = moment();
+    let mut fleet = healthy_by(one_canary(), now);
+    for id in ["a", "b", "c"] {
+        end(&fleet, id, 0, 1);
+    }
+    assert!(fleet.look(now).is_empty());
+    end(&fleet, "a", 0, 1);
+    assert_eq!(fleet.look(now)[0].news, [News::Degraded(true)]);
+}
+
+#[test]
+fn a_trial_that_fails_while_all_fail_is_not_held_against_the_canary() {
+    let now = moment();
+    let (mut fleet, now) = in_trial(healthy_by(one_canary(), now), now);
+    let first = fleet.services[0].plan.trying.clone().unwrap();
+    for id in ["a", "b"] {
+        end(&fleet, id, 0, 1);
+    }
+    end_trial(&mut fleet, false, now);
+    assert_eq!(reasons(&fleet), Reasons::from([Reason::Trial]));
+    assert_ne!(fleet.services[0].plan.trying.clone().unwrap().0, first.0, "there is another one");
+}
+
+#[test]
+fn one_that_fails_alone_in_a_quiet_service_is_no_shared_fault() {
+    let mut now = moment();
+    let mut fleet = healthy_by(one_canary(), now);
+    for turn in 1..=5 {
+        now = later(now, 5 * SECOND);
+        end(&fleet, "a", 0, 1);
+        let changes = fleet.look(now);
+        assert!(!fleet.services[0].degraded, "turn {turn}: {changes:?}");
+        end(&fleet, "b", 1, 0);
+        now = later(now, SECOND / 10);
+        fleet.look(now);
+    }
+    assert_eq!(rotation(&fleet), ["b", "c"]);
 }
 
 #[test]

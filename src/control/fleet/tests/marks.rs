@@ -3,13 +3,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::control::specimen::{later, moment};
+use crate::control::specimen::{healthy_by, later, moment};
 use crate::model::{
-    BackendId, DrainMark, EjectMark, LeaseMark, MarkReading, Marks, Note, PeerMark, Reasons, ServiceName, Weight,
-    WeightMark,
+    BackendId, DrainMark, EjectMark, LeaseMark, MarkReading, Marks, Note, PeerMark, ServiceName, Weight, WeightMark,
 };
 
-fn mark(fleet: &mut Fleet, marks: &Marks, now: Moment) -> Change {
+pub(super) fn mark(fleet: &mut Fleet, marks: &Marks, now: Moment) -> Change {
     let reading = MarkReading { service: ServiceName::new("web").unwrap(), marks: marks.clone(), seen: Instant::now() };
     fleet.marked(&reading, now).unwrap()
 }
@@ -134,6 +133,28 @@ fn a_lease_takes_one_down_until_it_ends_and_one_probe_has_passed() {
     let change = probe(&mut fleet, Track::Stable, "a", true).unwrap();
     assert!(change.news.contains(&News::Up { up: 2, of: 2, cause: "probe" }), "{change:?}");
     assert_eq!(rotation(&fleet), ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn one_that_comes_from_a_lease_keeps_nobody_before_it_has_passed_a_probe() {
+    let mut fleet = healthy(STABLE, CANARY);
+    let now = moment();
+    let drained = drains(&["a"], true);
+    mark(&mut fleet, &Marks { drains: drained.drains.clone(), ..lease("a", now, 30) }, now);
+    mark(&mut fleet, &drained, now);
+    assert_eq!(kept(&fleet), Vec::<&str>::new());
+    probe(&mut fleet, Track::Stable, "a", true);
+    assert_eq!(kept(&fleet), ["a"]);
+}
+
+#[test]
+fn a_canary_that_drains_as_a_whole_is_not_tried() {
+    let now = moment();
+    let (mut fleet, now) = live::in_trial(healthy_by(live::one_canary(), now), now);
+    mark(&mut fleet, &drains(&["c"], false), now);
+    assert!(fleet.services[0].plan.trying.is_none());
+    mark(&mut fleet, &Marks::default(), now);
+    assert!(fleet.services[0].plan.trying.is_some());
 }
 
 #[test]

@@ -5,12 +5,14 @@ use crate::control::gate::Turn;
 use crate::control::moment::Moment;
 use crate::control::specimen;
 use crate::control::specimen::{RISE, alert, fleet, healthy, pass_trial, probe, service};
-use crate::model::{Reason, Track};
+use crate::model::{Reason, Reasons, Track};
+use crate::table;
 
 mod kept;
 mod live;
 mod marks;
 mod reload;
+mod way_back;
 
 const STABLE: (u16, &[&str]) = (2, &["a", "b"]);
 const CANARY: (u16, &[&str]) = (1, &["c", "d"]);
