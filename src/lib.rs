@@ -9,7 +9,7 @@
 //! order in which a request meets it. [`control`] decides; [`health`] and [`bus`] are its senses. [`app`] puts all
 //! together. Lower never imports upper, and a test enforces it:
 //!
-//! `model` <- `metrics`, `net` <- `table` <- `proxy`, `health`, `bus` <- `control` <- `config` <- `app` <- `cli`.
+//! `model` <- `metrics`, `net` <- `table`, `supervise` <- `proxy`, `health`, `bus` <- `control` <- `config` <- `app` <- `cli`.
 //!
 //! # Lexicon
 //!
@@ -53,6 +53,7 @@ pub mod model;
 pub mod net;
 pub mod proxy;
 pub mod shutdown;
+pub mod supervise;
 pub mod table;
 pub mod telemetry;
 

@@ -1,19 +1,14 @@
 //! The control thread: the alert bus and the controller.
 
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::heartbeat::Heartbeat;
 use crate::bus::{self, Company, Watched, Wiring};
 use crate::control::{Controller, Inputs};
 use crate::model::{RedisSettings, Secret, ServiceSpec, Settings};
-
-/// Between two signs of life of the control thread.
-const BEAT: Duration = Duration::from_millis(250);
 
 /// The alert bus, and what it is started with.
 pub(super) struct Bus {
@@ -33,7 +28,7 @@ impl Bus {
     }
 }
 
-/// Runs both, and a heartbeat, until they are shut down, on a thread and a runtime of their own, so that a busy machine
+/// Runs both until they are shut down, on a thread and a runtime of their own, so that a busy machine
 /// delays an alert as little as possible.
 ///
 /// # Errors
@@ -42,27 +37,16 @@ pub(super) fn start(
     bus: Bus,
     controller: Controller,
     inputs: Inputs,
-    heartbeat: Heartbeat,
     shutdown: CancellationToken,
 ) -> anyhow::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("the control runtime could not be made")?;
-    let alive = shutdown.clone().run_until_cancelled_owned(beat(heartbeat));
-    let all = async move { tokio::join!(alive, bus.run(), controller.run(inputs, shutdown)) };
+    let all = async move { tokio::join!(bus.run(), controller.run(inputs, shutdown)) };
     let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
         runtime.block_on(all);
         runtime.shutdown_background();
     });
     thread.context("the control thread could not be started")
-}
-
-/// Shows for as long as the thread gets to its tasks.
-async fn beat(heartbeat: Heartbeat) {
-    let mut turns = tokio::time::interval(BEAT);
-    loop {
-        turns.tick().await;
-        heartbeat.beat();
-    }
 }
 
 /// Where the bus tells the shared signing key, and where the controller hears it. It is told nowhere where the

@@ -3,8 +3,8 @@
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::supervise::supervise;
 use crate::metrics::LifeMetrics;
+use crate::supervise::supervise;
 
 /// A supervised task for each of its jobs. Dropped, it ends them all.
 pub(super) struct Crew<J> {

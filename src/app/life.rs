@@ -25,7 +25,7 @@ pub async fn live(path: &Path, settings: Settings) -> anyhow::Result<()> {
     limits::raise_open_files();
 
     let (reload, reloads) = mpsc::channel(1);
-    let app = begin(settings, reload).await?;
+    let mut app = begin(settings, reload).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
     let ready = app.ready();
     tokio::spawn(async move {
@@ -33,7 +33,7 @@ pub async fn live(path: &Path, settings: Settings) -> anyhow::Result<()> {
         systemd::ready();
     });
 
-    let end = Desk { path, program, orders, reloads }.serve(&app, &mut signals).await;
+    let end = Desk { path, program, orders, reloads }.serve(&mut app, &mut signals).await;
     let drain = app.settings().listen.drain;
     let ending: Pin<Box<dyn Future<Output = ()>>> = match end {
         End::Stop(signal) => {
@@ -93,7 +93,7 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     /// Follows orders until the end.
-    async fn serve(mut self, app: &App, signals: &mut Signals) -> End {
+    async fn serve(mut self, app: &mut App, signals: &mut Signals) -> End {
         let mut handing: Option<Handing> = None;
         loop {
             let handed = async {
@@ -124,9 +124,7 @@ impl Desk<'_> {
                     Order::HandOver if handing.is_some() => tracing::warn!("a successor is being started already"),
                     Order::HandOver => {
                         let ((doors, keepsake), program) = (app.estate(), self.program.clone());
-                        handing = Some(Box::pin(async move {
-                            Successor::start(program, doors, keepsake.await.to_bytes()).await
-                        }));
+                        handing = Some(Box::pin(Successor::start(program, doors, keepsake)));
                     }
                 },
             }

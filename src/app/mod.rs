@@ -8,20 +8,18 @@
 //!
 //! [`life`] takes a process from its start to its end: [`Sockets`] are bound or taken over, an [`App`] is started on
 //! them, and ends by a stop or when a successor (`handover`) has taken over. `scouts` is what a reload changes while the
-//! rest runs; `supervise` starts again what panics.
+//! rest runs.
 
 mod bind;
 mod control;
 mod crew;
 mod door;
 mod handover;
-mod heartbeat;
 mod keepsake;
 mod life;
 mod limits;
 mod reload;
 mod scouts;
-mod supervise;
 mod systemd;
 
 use std::io;
@@ -39,7 +37,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bus::{self, BusHandle};
 use crate::control::admin::{self, Admin, Readiness, Reloads};
-use crate::control::{Controller, FleetStatus, Inputs, Outputs};
+use crate::control::{Controller, ControllerHandle, FleetStatus, Heartbeat, Inputs, Outputs};
 use crate::metrics::Metrics;
 use crate::model::Settings;
 use crate::proxy::{self, AccessWriter, Front, FrontSettings, Stop};
@@ -51,7 +49,6 @@ pub use keepsake::Keepsake;
 pub use life::live;
 
 use door::Door;
-use heartbeat::Heartbeat;
 use scouts::Scouts;
 
 /// Reports and readings that may wait for the controller.
@@ -71,6 +68,7 @@ pub struct App {
     pub admin: SocketAddr,
     pub status: watch::Receiver<Arc<FleetStatus>>,
     pub bus: BusHandle,
+    controls: ControllerHandle,
     settings: Settings,
     metrics: Metrics,
     scouts: Scouts,
@@ -120,24 +118,25 @@ impl App {
         let addresses = scouts.resolve(&settings.services).await;
         let (affinity, shared_key) = control::shared_key(&settings);
         let keys = settings.affinity.key.clone().map(|key| Arc::new(Keys::new(vec![key])));
-        let (controller, Outputs { status, announcements }) =
-            Controller::new(&settings.services, addresses, keys, &metrics, writer);
+        let (controller, Outputs { status, announcements, heartbeat }) =
+            Controller::new(&settings.services, addresses, keys, keepsake.control.as_ref(), &metrics, writer);
 
+        let (controls, orders) = crate::control::orders();
         let (bus, commands) = bus::channel();
-        let inputs = Inputs { alerts, probes, addresses: resolved, marks, keys: shared_key };
+        let inputs = Inputs { alerts, probes, addresses: resolved, orders, marks, keys: shared_key };
         let wiring = bus::Wiring {
             watched: control::watched(&settings.services),
             commands,
             readings: alert_sender,
             marks: mark_sender,
             metrics: metrics.bus.clone(),
+            life: metrics.life.clone(),
             kept: keepsake.bus,
             shutdown: ended.clone(),
         };
         let company = bus::Company { name: settings.balancer.name.clone(), announcements, affinity };
         let alert_bus = control::Bus { redis: settings.redis.clone(), wiring, company };
-        let heartbeat = Heartbeat::default();
-        let control = control::start(alert_bus, controller, inputs, heartbeat.clone(), ended.clone())?;
+        let control = control::start(alert_bus, controller, inputs, ended.clone())?;
         scouts.go(&settings.services);
 
         let (access, guard) = AccessWriter::new(settings.log.access).unzip();
@@ -162,6 +161,7 @@ impl App {
             admin: sockets.admin_address,
             status,
             bus,
+            controls,
             settings,
             metrics,
             scouts,
@@ -268,7 +268,7 @@ impl App {
 
     /// What a successor gets: the listening sockets, and what is known.
     fn estate(&self) -> (Arc<[Door]>, impl Future<Output = Keepsake> + use<>) {
-        (self.doors.clone(), Keepsake::of(self.bus.clone()))
+        (self.doors.clone(), Keepsake::of(self.bus.clone(), self.controls.clone()))
     }
 
     async fn end(self) {

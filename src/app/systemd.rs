@@ -11,7 +11,7 @@ use listenfd::ListenFd;
 use sd_notify::NotifyState;
 
 use super::door::{Door, Inherited, Label, Origin, Purpose};
-use super::heartbeat::Heartbeat;
+use crate::control::Heartbeat;
 
 /// Before the name of a socket in the store, to tell it from one of a socket unit.
 const STORED: &str = "stored-";
@@ -76,7 +76,7 @@ pub(super) fn main_process(pid: u32) {
     tell(&[NotifyState::MainPid(pid)]);
 }
 
-/// Tells systemd that this process is alive, for as long as the control thread is. Ends at once when nobody asks.
+/// Tells systemd that this process is alive, for as long as the controller is. Ends at once when nobody asks.
 pub(super) async fn watchdog(heartbeat: Heartbeat) {
     let Some(limit) = sd_notify::watchdog_enabled().filter(|limit| *limit > Duration::ZERO) else { return };
     let mut turns = tokio::time::interval(limit / 3);

@@ -6,15 +6,17 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, watch};
 
 use super::board::Board;
-use super::desk::{Desk, Ends, Granter, forget_old_keys};
+use super::desk::{Desk, Ends, Granter, Stopped, forget_old_keys};
 use super::wiring::Wiring;
+use crate::metrics::BusMetrics;
+use crate::supervise::{Panicked, Restarts};
 
 /// How often the exported age is set to zero: this store is never away.
 const REFRESH: Duration = Duration::from_secs(1);
 
 /// Serves commands until the shutdown. Old keys do not exist here, and no other balancers.
 pub async fn memory(wiring: Wiring) {
-    let Wiring { mut watched, commands, readings, marks, metrics, kept, shutdown } = wiring;
+    let Wiring { mut watched, commands, readings, marks, metrics, life, kept, shutdown } = wiring;
     forget_old_keys(&mut watched);
     let mut board = Board::new(watched, String::new(), false);
     if let Some(kept) = kept {
@@ -27,14 +29,23 @@ pub async fn memory(wiring: Wiring) {
     let old_keys = watch::Sender::default();
     let ends = Ends { commands, readings, marks, compat, announcements, keys, old_keys, shutdown };
     let mut desk = Desk::new(board, Granter::Here, ends);
+    let mut restarts = Restarts::new("bus", life);
     loop {
-        metrics.read();
-        desk.take_unread();
-        if desk.until_due(tokio::time::sleep(REFRESH)).await.is_err() {
-            return;
-        }
-        for write in desk.board.unsent() {
-            desk.board.settle(&write, Instant::now());
+        // Whatever the desk does with the board it does in one piece: nothing is left half done.
+        match restarts.watch(round(&mut desk, &metrics)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(Stopped)) => return,
+            Err(Panicked(pause)) => tokio::time::sleep(pause).await,
         }
     }
+}
+
+async fn round(desk: &mut Desk, metrics: &BusMetrics) -> Result<(), Stopped> {
+    metrics.read();
+    desk.take_unread();
+    desk.until_due(tokio::time::sleep(REFRESH)).await?;
+    for write in desk.board.unsent() {
+        desk.board.settle(&write, Instant::now());
+    }
+    Ok(())
 }

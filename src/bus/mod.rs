@@ -5,7 +5,7 @@
 //!   owner.
 //! - [`mod@memory`]: the embedded store.
 //! - `watch`: the store in Redis, with `connect`, `store`, `sentinel`, `backoff`, and `compat` for old keys. Nothing
-//!   outside these knows the redis crate. `supervise`: what runs beside it is restarted when it panics.
+//!   outside these knows the redis crate.
 //!
 //! | key under the prefix | holds |
 //! | --- | --- |
@@ -33,7 +33,6 @@ mod memory;
 mod parse;
 mod sentinel;
 mod store;
-mod supervise;
 mod watch;
 mod wiring;
 

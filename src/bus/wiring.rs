@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::Kept;
 use super::command::{Commands, Watched};
-use crate::metrics::BusMetrics;
+use crate::metrics::{BusMetrics, LifeMetrics};
 use crate::model::{AlertReading, MarkReading, PeerMark, Secret, ServiceName};
 
 /// What every bus takes and gives.
@@ -20,6 +20,8 @@ pub struct Wiring {
     /// As `readings`, for marks.
     pub marks: mpsc::Sender<MarkReading>,
     pub metrics: BusMetrics,
+    /// Counts how often a part of the bus panicked and began anew.
+    pub life: LifeMetrics,
     /// What a process before this one knew.
     pub kept: Option<Kept>,
     /// Ends the bus.

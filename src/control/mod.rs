@@ -5,6 +5,8 @@
 //! - [`moment`]: the time and the chance that these two are told.
 //! - [`build`]: from that state to a routing table.
 //! - [`controller`]: the only task that changes the state and publishes tables.
+//! - [`keepsake`]: what the process after this one is told of its decisions.
+//! - [`heartbeat`]: whether the controller is alive.
 //! - [`status`]: what the controller tells the operators. [`public`]: what anybody may see of the marks.
 //! - [`admin`]: the operators' door.
 
@@ -13,11 +15,15 @@ mod build;
 mod controller;
 mod fleet;
 mod gate;
+mod heartbeat;
+mod keepsake;
 mod moment;
 mod public;
 #[cfg(test)]
 mod specimen;
 mod status;
 
-pub use controller::{Addresses, Announcements, Controller, Inputs, Outputs};
+pub use controller::{Addresses, Announcements, Controller, ControllerHandle, Inputs, Orders, Outputs, orders};
+pub use heartbeat::Heartbeat;
+pub use keepsake::Keepsake;
 pub use status::{BackendStatus, FleetStatus, GateStatus, ServiceStatus, State, TrackStatus};

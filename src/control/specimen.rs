@@ -112,7 +112,9 @@ pub(super) fn probe(fleet: &mut Fleet, track: Track, backend: &str, passed: bool
 pub(super) fn probe_at(fleet: &mut Fleet, track: Track, backend: &str, passed: bool, now: Moment) -> Option<Change> {
     let failure = (!passed).then(|| Arc::from("refused"));
     let health = if passed { Health::Up } else { Health::Down };
-    fleet.probed(&ProbeReport { target: target(track, backend), failure, health, seen: now.at }, now)
+    let target = target(track, backend);
+    let report = ProbeReport { target, endpoint: endpoint(backend), failure, health, seen: now.at };
+    fleet.probed(&report, now)
 }
 
 pub(super) fn target(track: Track, backend: &str) -> ProbeTarget {

@@ -44,7 +44,8 @@ async fn keep_probing(job: ProbeJob, reports: mpsc::Sender<ProbeReport>) {
         let health = threshold.observe(failure.is_none());
         let failure = failure.map(|failure| Arc::from(failure.to_string()));
         tracing::debug!(target = ?job.target, ?failure, ?health, "probe ended");
-        if reports.send(ProbeReport { target: job.target.clone(), failure, health, seen }).await.is_err() {
+        let (target, endpoint) = (job.target.clone(), job.endpoint.clone());
+        if reports.send(ProbeReport { target, endpoint, failure, health, seen }).await.is_err() {
             return;
         }
         let delay = next_delay(&job.spec, threshold.in_doubt(), fastrand::f64());

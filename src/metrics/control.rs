@@ -131,6 +131,34 @@ impl ControlMetrics {
         self.canary_share.with_label_values(&[service.as_str()])
     }
 
+    /// Drops what was said of a backend that is configured no longer.
+    pub fn forget_backend(&self, target: &ProbeTarget) {
+        let labels = [target.service.as_str(), target.track.as_str(), target.backend.as_str()];
+        let [service, track, backend] = labels;
+        drop(self.backend_up.remove_label_values(&labels));
+        drop(self.backend_ejected.remove_label_values(&labels));
+        drop(self.backend_ejections.remove_label_values(&labels));
+        for result in ["passed", "failed"] {
+            drop(self.probes.remove_label_values(&[service, track, backend, result]));
+        }
+    }
+
+    /// The same of a canary.
+    pub fn forget_gate(&self, service: &ServiceName) {
+        let service = service.as_str();
+        drop(self.gate_admitted.remove_label_values(&[service]));
+        drop(self.canary_share.remove_label_values(&[service]));
+        for reason in Reason::ALL {
+            drop(self.gate_reason.remove_label_values(&[service, reason.as_str()]));
+            drop(self.ejections.remove_label_values(&[service, reason.as_str()]));
+        }
+    }
+
+    /// The same of a service whose backends and gate are forgotten.
+    pub fn forget_service(&self, service: &ServiceName) {
+        drop(self.degraded.remove_label_values(&[service.as_str()]));
+    }
+
     /// A task of the control plane is alive.
     pub fn beat(&self, task: &'static str) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

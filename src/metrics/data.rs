@@ -122,6 +122,28 @@ impl DataMetrics {
         }
     }
 
+    /// Drops what was counted for a backend that is configured no longer; `track`: for its whole track.
+    pub fn forget(&self, target: &ProbeTarget, track: bool) {
+        let labels = [target.service.as_str(), target.track.as_str(), target.backend.as_str()];
+        let [service, of, backend] = labels;
+        for gauges in [&self.in_flight, &self.connections, &self.queue] {
+            drop(gauges.remove_label_values(&labels));
+        }
+        for counters in [&self.resends, &self.circuit_refused] {
+            drop(counters.remove_label_values(&labels));
+        }
+        let more = |counters: &IntCounterVec, last: &str| {
+            drop(counters.remove_label_values(&[service, of, backend, last]));
+        };
+        Class::ALL.iter().for_each(|class| more(&self.requests, class.as_str()));
+        Failure::ALL.iter().for_each(|kind| more(&self.failures, kind.as_str()));
+        RetryCause::ALL.iter().for_each(|cause| more(&self.retries, cause.as_str()));
+        RetryRefused::ALL.iter().for_each(|reason| more(&self.retries_refused, reason.as_str()));
+        if track {
+            drop(self.request_seconds.remove_label_values(&[service, of]));
+        }
+    }
+
     /// Handle for requests that found no service and were answered with `status`.
     pub fn unrouted(&self, status: StatusCode) -> IntCounter {
         self.unrouted.with_label_values(&[status.as_str()])

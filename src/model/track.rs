@@ -9,7 +9,7 @@ use super::service::seconds;
 use super::{BackendSpec, ProbeSpec};
 
 /// One of the two versions of a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Track {
     Stable,

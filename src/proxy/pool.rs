@@ -48,6 +48,7 @@ impl Pool {
             timeout: limits.idle_timeout,
             circuit: backend.circuit.clone(),
         });
+        idle.timeout = limits.idle_timeout;
         if idle.connections.len() < limits.max_idle {
             connection.rest();
             idle.connections.push((connection, now));

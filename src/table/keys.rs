@@ -18,22 +18,29 @@ pub(super) const SIGNATURE: usize = 16;
 pub struct Keys {
     first: hmac::Key,
     older: Vec<hmac::Key>,
+    /// The texts of all, the first first.
+    secrets: Vec<Secret>,
 }
 
 impl Keys {
     /// An empty list stands for one random key.
     pub fn new(secrets: Vec<Secret>) -> Self {
         let mut keys = secrets.iter().map(|secret| hmac::Key::new(HMAC_SHA256, secret.reveal().as_bytes()));
-        match keys.next() {
-            Some(first) => Self { first, older: keys.collect() },
+        let (first, older) = (keys.next(), keys.collect());
+        match first {
+            Some(first) => Self { first, older, secrets },
             None => Self::random(),
         }
     }
 
     /// The same, and `secret` signs from here on.
     pub fn followed_by(&self, secret: &Secret) -> Self {
-        let older = std::iter::once(&self.first).chain(&self.older).take(OLDER);
-        Self { first: hmac::Key::new(HMAC_SHA256, secret.reveal().as_bytes()), older: older.cloned().collect() }
+        Self::new(std::iter::once(secret).chain(self.secrets.iter().take(OLDER)).cloned().collect())
+    }
+
+    /// Their texts, in order, for the process that takes the place of this one.
+    pub fn secrets(&self) -> &[Secret] {
+        &self.secrets
     }
 
     /// A key that nobody else has.

@@ -48,6 +48,73 @@ fn an_ejected_canary_gets_nothing_over_an_upgrade() {
 }
 
 #[test]
+fn a_canary_that_live_traffic_ejected_does_not_come_back_by_a_passed_probe() {
+    let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
+    let service = Service::of("web", &[&stable], &[&canary]).quick_probes();
+    let service = service.table("outlier", "base_ejection = \"5m\"\nmax_ejection = \"5m\"");
+    let coalmine = Config::new().service(service).start_admitted();
+    let lineage = Lineage::of(&coalmine);
+    canary.on("", Script::answer(500, "broken"));
+    let steady = Steady::start(coalmine.http, 2);
+    coalmine.wait_ejected("web", "live");
+    canary.on("", Script::answer(200, "canary"));
+    let until = coalmine.gate("web")["penalty_until"].clone();
+    let before = canary.count();
+    for _ in 0..2 {
+        let probes = canary.probes().len();
+        lineage.upgrade();
+        let begun = steady.begun();
+        eventually("requests and probes go on", || steady.begun() > begun + 50 && canary.probes().len() > probes + 5);
+        assert_eq!(coalmine.reasons("web"), ["live"]);
+    }
+    steady.stop();
+    assert_eq!(canary.count(), before);
+    let seconds = |time: &serde_json::Value| humantime::parse_rfc3339(time.as_str().unwrap()).unwrap();
+    let (until, after) = (seconds(&until), seconds(&coalmine.gate("web")["penalty_until"]));
+    let moved = after.duration_since(until).unwrap_or_else(|earlier| earlier.duration());
+    assert!(moved < std::time::Duration::from_secs(5), "the same penalty: {moved:?}");
+}
+
+#[test]
+fn the_split_goes_on_where_the_old_process_has_come_to() {
+    let (a, b, canary) = (Backend::start("a"), Backend::start("b"), Backend::start("canary"));
+    let coalmine = Config::of(&[&a, &b], &[&canary]).start_admitted();
+    let lineage = Lineage::of(&coalmine);
+    let mut served: Vec<String> = Vec::new();
+    for requests in [4, 5, 4] {
+        served.extend((0..requests).map(|_| coalmine.get("/").text()));
+        lineage.upgrade();
+        lineage.wait_old_ended();
+        coalmine.wait_admitted("web");
+    }
+    served.extend((0..4).map(|_| coalmine.get("/").text()));
+    for window in served.windows(3) {
+        assert_eq!(window.iter().filter(|id| *id == "canary").count(), 1, "{served:?}");
+    }
+}
+
+#[test]
+fn a_visitor_is_known_after_an_upgrade() {
+    let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
+    let service = Service::of("web", &[&stable], &[&canary]).key("affinity = \"track\"");
+    let coalmine = Config::new().service(service).start_admitted();
+    let lineage = Lineage::of(&coalmine);
+    let (cookie, there) = (0..3)
+        .find_map(|_| {
+            let answer = coalmine.get("/");
+            let cookie = answer.head.get("set-cookie")?.split(';').next()?.to_owned();
+            (answer.text() == "canary").then(|| (cookie, answer.text()))
+        })
+        .expect("one of three comes to the canary");
+    lineage.upgrade();
+    coalmine.wait_admitted("web");
+    for _ in 0..3 {
+        let answer = coalmine.connect().request("GET", "/", &[&format!("Cookie: {cookie}")]);
+        assert_eq!(answer.text(), there);
+    }
+}
+
+#[test]
 fn an_alert_in_memory_stands_over_an_upgrade() {
     let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
     let coalmine = Config::of(&[&stable], &[&canary]).start_admitted();

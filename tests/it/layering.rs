@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["model"],
     &["metrics", "net"],
-    &["table"],
+    &["table", "supervise"],
     &["proxy", "health", "bus"],
     &["control"],
     &["config"],

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::link::Link;
 use super::{MARK, Program};
+use crate::app::Keepsake;
 use crate::app::door::Door;
 
 /// How long a successor may take until it serves.
@@ -18,11 +19,16 @@ pub(in crate::app) struct Successor {
 }
 
 impl Successor {
-    /// Starts `program` and returns when it serves on `doors`. Dropping the future kills it.
+    /// Starts `program` and returns when it serves on `doors`, with what `keepsake` gives while it starts. Dropping the
+    /// future kills it.
     ///
     /// # Errors
     /// Why it does not serve. It has ended then.
-    pub(in crate::app) async fn start(program: Program, doors: Arc<[Door]>, keepsake: Vec<u8>) -> Result<Self, String> {
+    pub(in crate::app) async fn start(
+        program: Program,
+        doors: Arc<[Door]>,
+        keepsake: impl Future<Output = Keepsake>,
+    ) -> Result<Self, String> {
         let (link, theirs) = Link::pair().map_err(|error| error.to_string())?;
         let mut command = program.command();
         // The variables of systemd that name this process by its id do not hold for the next one.
@@ -36,6 +42,7 @@ impl Successor {
         tracing::info!(pid, program = %path, "handing over: the successor is started");
         let mut successor = Self { child: Some(child), pid };
 
+        let keepsake = keepsake.await.to_bytes();
         let handing = tokio::task::spawn_blocking(move || {
             link.give(&doors, &keepsake)?;
             link.await_ready()

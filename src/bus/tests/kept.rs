@@ -57,6 +57,7 @@ async fn the_marks_of_every_service_are_told_before_the_first_alert() {
         readings: sender,
         marks: mark_sender,
         metrics: Metrics::new().bus,
+        life: Metrics::new().life,
         kept: None,
         shutdown: shutdown.clone(),
     };

@@ -82,6 +82,7 @@ impl Bus {
             readings: sender,
             marks: mark_sender,
             metrics: metrics.bus.clone(),
+            life: metrics.life.clone(),
             kept,
             shutdown: shutdown.clone(),
         };

@@ -10,11 +10,9 @@ mod lease;
 mod session;
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -23,11 +21,11 @@ use super::board::Board;
 use super::connect::Connector;
 use super::desk::{Desk, Ends, Granter, Stopped};
 use super::store::{Lost, Store};
-use super::supervise::supervise;
 use super::wiring::{Company, Wiring};
 use super::{compat, sentinel};
-use crate::metrics::BusMetrics;
+use crate::metrics::{BusMetrics, LifeMetrics};
 use crate::model::{RedisPlace, RedisSettings, Secret};
+use crate::supervise::{Panicked, Restarts, supervise};
 use complaints::{Complaints, Refusals};
 
 /// How long a stop waits for the store to take the last words.
@@ -37,7 +35,7 @@ const FAREWELL: Duration = Duration::from_millis(200);
 ///
 /// Meant for a current-thread runtime on a thread of its own, so that no request delays an alert.
 pub async fn redis(settings: RedisSettings, wiring: Wiring, company: Company) {
-    let Wiring { watched, commands, readings, marks, metrics, kept, shutdown } = wiring;
+    let Wiring { watched, commands, readings, marks, metrics, life, kept, shutdown } = wiring;
     let Company { name, announcements, affinity } = company;
     let mut board = Board::new(watched, name, affinity.is_some());
     if let Some(kept) = kept {
@@ -50,7 +48,7 @@ pub async fn redis(settings: RedisSettings, wiring: Wiring, company: Company) {
     let place = settings.place.clone();
     let (switched, switches) = watch::channel(0);
     let connector = Connector::new(settings, switches);
-    let mut beside = Beside(JoinSet::new());
+    let mut beside = Beside { tasks: JoinSet::new(), life: life.clone() };
     let (its, olds, ended) = (connector.clone(), old_keys.subscribe(), shutdown.clone());
     beside.run("old keys", move || compat::watch(its.clone(), olds.clone(), old_sender.clone(), ended.clone()));
     if let RedisPlace::Sentinel { sentinels, master } = place {
@@ -75,12 +73,15 @@ pub async fn redis(settings: RedisSettings, wiring: Wiring, company: Company) {
         announced: None,
         refused: Refusals::default(),
     };
-    watch.run().await;
-    beside.0.shutdown().await;
+    watch.run(Restarts::new("bus", life)).await;
+    beside.tasks.shutdown().await;
 }
 
 /// What runs beside the watch, on other connections.
-struct Beside(JoinSet<()>);
+struct Beside {
+    tasks: JoinSet<()>,
+    life: LifeMetrics,
+}
 
 impl Beside {
     fn run<F: Future<Output = ()> + Send + 'static>(
@@ -88,7 +89,7 @@ impl Beside {
         task: &'static str,
         make: impl FnMut() -> F + Send + 'static,
     ) {
-        self.0.spawn(supervise(task, make));
+        self.tasks.spawn(supervise(task, self.life.clone(), make));
     }
 }
 
@@ -114,23 +115,31 @@ enum Over {
 }
 
 impl Watch {
-    async fn run(&mut self) {
+    async fn run(&mut self, mut restarts: Restarts) {
         loop {
             // Whatever a session does with the board it does in one piece: nothing is left half done.
-            let session = AssertUnwindSafe(Box::pin(self.session())).catch_unwind().await;
-            let over = match session {
-                Ok(Err(over)) => over,
-                Err(_) => Over::Lost(Lost::Panicked),
-            };
-            match over {
-                Over::Stopped => return self.farewell().await,
-                Over::Lost(lost) => self.lost(&lost),
-            }
-            let delay = self.backoff.next(fastrand::f64());
-            if self.desk.during(tokio::time::sleep(delay)).await.is_err() {
-                return;
+            match restarts.watch(Box::pin(self.round())).await {
+                Ok(Ok(())) => {}
+                Ok(Err(Stopped)) => return,
+                Err(Panicked(pause)) => {
+                    self.lost(&Lost::Panicked);
+                    tokio::time::sleep(pause).await;
+                }
             }
         }
+    }
+
+    /// One connection, and a pause after it.
+    async fn round(&mut self) -> Result<(), Stopped> {
+        match self.session().await {
+            Err(Over::Stopped) => {
+                self.farewell().await;
+                return Err(Stopped);
+            }
+            Err(Over::Lost(lost)) => self.lost(&lost),
+        }
+        let delay = self.backoff.next(fastrand::f64());
+        self.desk.during(tokio::time::sleep(delay)).await
     }
 
     /// Says what was not said yet, and takes the announcements back: who follows them need not wait for their end.

@@ -1,20 +1,20 @@
 //! From the state of the fleet to a routing table.
 
 mod choice;
+mod reload;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-
-use http::HeaderValue;
+use std::sync::atomic::Ordering::Relaxed;
 
 use self::choice::choice;
-use super::fleet::{Fleet, Member, ServiceState};
+use super::fleet::{Fleet, ServiceState};
+use super::keepsake::KeptTurns;
 use crate::metrics::DataMetrics;
 use crate::model::{CircuitLimits, Endpoint, ProbeTarget, Secret, ServiceName, Track};
 use crate::table::{
-    Alarm, Backend, Budget, Choice, Circuit, Keys, Lane, Positions, Routed, Router, RoutingTable, Schedule, Split,
-    Terms, Trying,
+    Alarm, Backend, Choice, Keys, Lane, Positions, Routed, RoutingTable, Schedule, Split, Terms, Trying,
 };
 
 /// Builds one table after another, and keeps what they share: backends, positions, and services that did not change.
@@ -25,6 +25,8 @@ pub(super) struct Builder {
     places: BTreeMap<ServiceName, usize>,
     next_key: u64,
     metrics: DataMetrics,
+    /// What a failed request rings.
+    alarm: Arc<Alarm>,
     /// For all services, and for as long as the process lives, so that a visitor's cookie outlives a change of its
     /// service. What they signed stays good when another key follows.
     keys: Option<Arc<Keys>>,
@@ -41,32 +43,17 @@ impl Builder {
         keys: Option<Arc<Keys>>,
         addresses: impl Fn(&Endpoint) -> Arc<[SocketAddr]>,
     ) -> Self {
-        let router = Router::new(fleet.services.iter().map(|service| {
-            let spec = &service.spec;
-            (spec.hosts.as_slice(), &spec.path_prefix)
-        }));
         let mut builder = Self {
             backends: BTreeMap::new(),
             terms: BTreeMap::new(),
             places: BTreeMap::new(),
             next_key: 0,
             metrics,
+            alarm: alarm.clone(),
             keys,
-            table: RoutingTable { router: Arc::new(router), ..RoutingTable::default() },
+            table: RoutingTable::default(),
         };
-        for (place, service) in fleet.services.iter().enumerate() {
-            let name = &service.spec.name;
-            let retry = service.spec.retry.clone();
-            let terms = Terms { service: name.clone(), retry, budget: Arc::<Budget>::default(), alarm: alarm.clone() };
-            builder.terms.insert(name.clone(), Arc::new(terms));
-            builder.places.insert(name.clone(), place);
-            for member in &service.members {
-                builder.add(service, member, addresses(&member.spec.address));
-            }
-            let choice = choice(&service.spec, &mut builder.keys);
-            let routed = builder.routed(service, Arc::new(Positions::default()), choice);
-            builder.table.services.push(Arc::new(routed));
-        }
+        builder.reload(fleet, addresses);
         builder
     }
 
@@ -77,6 +64,31 @@ impl Builder {
 
     pub(super) fn metrics(&self) -> &DataMetrics {
         &self.metrics
+    }
+
+    pub(super) fn keys(&self) -> Option<&Keys> {
+        self.keys.as_deref()
+    }
+
+    /// How far a service has come in its schedules.
+    pub(super) fn turns(&self, service: &ServiceName) -> KeptTurns {
+        let routed = self.places.get(service).and_then(|place| self.table.services.get(*place));
+        routed.map_or_else(KeptTurns::default, |routed| {
+            let Positions { ticket, stable, canary } = &*routed.positions;
+            let [ticket, stable, canary] = [ticket, stable, canary].map(|line| line.0.load(Relaxed));
+            KeptTurns { ticket, stable, canary }
+        })
+    }
+
+    /// Goes on where another process has come to.
+    pub(super) fn go_on(&self, service: &ServiceName, turns: KeptTurns) {
+        let routed = self.places.get(service).and_then(|place| self.table.services.get(*place));
+        if let Some(routed) = routed {
+            let Positions { ticket, stable, canary } = &*routed.positions;
+            for (line, turn) in [(ticket, turns.ticket), (stable, turns.stable), (canary, turns.canary)] {
+                line.0.store(turn, Relaxed);
+            }
+        }
     }
 
     /// Routes one service anew, as its plan says.
@@ -117,35 +129,6 @@ impl Builder {
             }
         }
         used
-    }
-
-    fn add(&mut self, service: &ServiceState, member: &Member, addresses: Arc<[SocketAddr]>) {
-        let Some(terms) = self.terms.get(&service.spec.name).cloned() else { return };
-        self.next_key += 1;
-        let track = member.target.track;
-        let field = |text: String| HeaderValue::try_from(text).ok();
-        let before = self.backends.get(&member.target);
-        let limits = service.spec.limits;
-        let backend = Backend {
-            key: self.next_key,
-            id: member.spec.id.clone(),
-            track,
-            addresses,
-            authority: field(member.spec.address.to_string()).unwrap_or_else(|| HeaderValue::from_static("")),
-            served_by: service.spec.served_by_header.then(|| field(format!("{track}/{}", member.spec.id))).flatten(),
-            weight: member.spec.weight.get(),
-            timeout: service.spec.timeout,
-            pool: service.spec.pool,
-            metrics: self.metrics.backend(&member.target),
-            terms,
-            outcomes: member.outcomes.clone(),
-            together: (track == Track::Canary).then(|| service.together.clone()),
-            circuit: match before {
-                Some(before) => before.circuit.clone(),
-                None => limited(limits).then(|| Arc::new(Circuit::new(limits))),
-            },
-        };
-        self.backends.insert(member.target.clone(), Arc::new(backend));
     }
 
     fn routed(&self, service: &ServiceState, positions: Arc<Positions>, choice: Option<Arc<Choice>>) -> Routed {

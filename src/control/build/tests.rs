@@ -5,6 +5,13 @@ use crate::model::{Affinity, BackendId, ServiceSpec};
 use crate::proxy::split;
 use crate::table::{Pins, TrialState};
 
+impl Builder {
+    /// Whatever is routed anew next panics.
+    pub(in crate::control) fn break_places(&mut self) {
+        self.places.values_mut().for_each(|place| *place += 1000);
+    }
+}
+
 const BOTH: [(u16, &[&str]); 2] = [(2, &["a", "b"]), (1, &["c"])];
 
 fn builder(fleet: &Fleet) -> Builder {
@@ -243,4 +250,68 @@ fn cookie(pins: &Pins) -> Vec<u8> {
     let set = pins.set_cookie(Track::Canary, &BackendId::new("c")).unwrap();
     let value = set.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap().1;
     value.as_bytes().to_vec()
+}
+
+#[test]
+fn a_reload_keeps_turns_backends_and_keys_of_what_is_unchanged() {
+    let [stable, canary] = BOTH;
+    let spec = service(stable, canary);
+    let mut fleet = healthy_by(spec.clone(), moment());
+    let mut builder = builder(&fleet);
+    let before = builder.table();
+    let mut turns = served(&before.services[0], 4);
+
+    let other = ServiceSpec { name: ServiceName::new("other").unwrap(), ..spec.clone() };
+    let mut changed = spec.clone();
+    changed.stable.backends.push(service((1, &["new"]), (0, &[])).stable.backends[0].clone());
+    changed.stable.backends.remove(0);
+    reload(&mut fleet, &mut builder, &[other, changed.clone()]);
+    let after = builder.table().services[1].clone();
+    assert!(Arc::ptr_eq(&after.positions, &before.services[0].positions));
+    let ids: Vec<_> = after.stable.members().iter().map(|member| member.id.as_str()).collect();
+    assert_eq!(ids, ["b", "new"]);
+    assert!(Arc::ptr_eq(&after.stable.members()[0], &before.services[0].stable.members()[1]));
+    assert!(Arc::ptr_eq(&after.canary.members()[0], &before.services[0].canary.members()[0]));
+    let keys: std::collections::BTreeSet<_> = builder.backends.values().map(|backend| backend.key).collect();
+    assert_eq!(keys.len(), builder.backends.len(), "each has a key of its own");
+    turns.extend(served(&after, 5));
+    for window in turns.windows(3) {
+        assert_eq!(window.iter().filter(|id| *id == "c").count(), 1, "{turns:?}");
+    }
+
+    reload(&mut fleet, &mut builder, &[]);
+    assert!(builder.table().services.is_empty() && builder.backends.is_empty() && builder.terms.is_empty());
+}
+
+#[test]
+fn a_backend_that_is_treated_otherwise_keeps_its_key_and_one_with_other_limits_does_not() {
+    let [stable, canary] = BOTH;
+    let mut spec = service(stable, canary);
+    spec.limits.requests = 7;
+    let mut fleet = healthy_by(spec.clone(), moment());
+    let mut builder = builder(&fleet);
+    let first = builder.table().services[0].stable.members()[0].clone();
+
+    spec.timeout.response *= 2;
+    spec.pool.max_idle += 1;
+    spec.retry.budget_min += 1;
+    reload(&mut fleet, &mut builder, std::slice::from_ref(&spec));
+    let second = builder.table().services[0].stable.members()[0].clone();
+    assert_eq!((second.key, second.timeout), (first.key, spec.timeout));
+    assert!(Arc::ptr_eq(&second.outcomes, &first.outcomes));
+    assert!(Arc::ptr_eq(&second.terms.budget, &first.terms.budget) && second.terms.retry == spec.retry);
+    assert!(Arc::ptr_eq(second.circuit.as_ref().unwrap(), first.circuit.as_ref().unwrap()));
+
+    spec.limits.requests = 8;
+    reload(&mut fleet, &mut builder, std::slice::from_ref(&spec));
+    let third = builder.table().services[0].stable.members()[0].clone();
+    assert!(third.key != second.key && third.circuit.as_ref().unwrap().limits.requests == 8);
+    spec.limits.requests = 0;
+    reload(&mut fleet, &mut builder, &[spec]);
+    assert!(builder.table().services[0].stable.members()[0].circuit.is_none());
+}
+
+fn reload(fleet: &mut Fleet, builder: &mut Builder, services: &[ServiceSpec]) {
+    fleet.reload(services, &Arc::default(), moment());
+    builder.reload(fleet, |_| Arc::from([SocketAddr::from(([10, 0, 0, 1], 80))]));
 }

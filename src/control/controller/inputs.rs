@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::orders::Orders;
 use crate::model::{AlertReading, Endpoint, MarkReading, ProbeReport, Secret};
 use crate::table::Alarm;
 
@@ -26,6 +27,8 @@ pub struct Inputs {
     pub probes: mpsc::Receiver<ProbeReport>,
     /// Endpoints whose addresses changed.
     pub addresses: mpsc::Receiver<Endpoint>,
+    /// What the process asks.
+    pub orders: Orders,
     /// Read before the alerts: whoever sends the first readings of a service sends its marks first, so that a canary is
     /// not admitted on a half of what is known.
     pub marks: mpsc::Receiver<MarkReading>,

@@ -1,7 +1,9 @@
 //! The single writer: one task that owns the state of the fleet and the table.
 
+mod events;
 mod inputs;
 mod log;
+mod orders;
 mod tell;
 
 use std::sync::Arc;
@@ -10,43 +12,62 @@ use std::time::Instant;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use self::events::Event;
 use self::inputs::{ROUND, current, heard};
 use self::tell::Tellers;
 use super::build::Builder;
 use super::fleet::{Change, Fleet};
+use super::keepsake::Keepsake;
 use super::moment::Moment;
 use super::status::FleetStatus;
-use crate::metrics::Metrics;
+use crate::metrics::{LifeMetrics, Metrics};
 use crate::model::{Endpoint, Secret, ServiceSpec};
+use crate::supervise::{Panicked, Restarts};
 use crate::table::{Alarm, Keys, TableWriter};
 
 pub use inputs::{Addresses, Inputs};
+pub use orders::{ControllerHandle, Orders, orders};
 pub use tell::{Announcements, Outputs};
 
 /// Turns events into tables.
 pub struct Controller {
     fleet: Fleet,
+    /// The state after the last events that went well and changed anything: where a panic leads back to.
+    sound: Fleet,
     builder: Builder,
     writer: TableWriter,
     addresses: Addresses,
     alarm: Arc<Alarm>,
     tellers: Tellers,
+    life: LifeMetrics,
 }
 
 impl Controller {
-    /// Publishes the first table: stable in rotation, every canary out.
+    /// Publishes the first table: stable in rotation, every canary out. `kept`: the decisions of a process before this
+    /// one, and its keys where there are no others.
     pub fn new(
         services: &[ServiceSpec],
         addresses: Addresses,
         keys: Option<Arc<Keys>>,
+        kept: Option<&Keepsake>,
         metrics: &Metrics,
         mut writer: TableWriter,
     ) -> (Self, Outputs) {
         let alarm = Arc::<Alarm>::default();
         let now = Moment::now();
-        let fleet = Fleet::new(services, &alarm, now);
+        let mut fleet = Fleet::new(services, &alarm, now);
+        if let Some(kept) = kept {
+            fleet.restore(kept, now);
+        }
+        let kept_keys = kept.map(|kept| &kept.keys[..]).filter(|keys| !keys.is_empty());
+        let keys = keys.or_else(|| kept_keys.map(|keys| Arc::new(Keys::new(keys.to_vec()))));
         let builder =
             Builder::new(&fleet, metrics.data.clone(), &alarm, keys, |endpoint| current(&addresses, endpoint));
+        for service in &fleet.services {
+            if let Some(kept) = kept.and_then(|kept| kept.service(&service.spec.name)) {
+                builder.go_on(&service.spec.name, kept.turns);
+            }
+        }
         let generation = writer.publish(builder.table());
         let status = FleetStatus::new(&fleet, generation, &metrics.data, now);
         let (tellers, outputs) = Tellers::new(metrics.control.clone(), status);
@@ -54,52 +75,40 @@ impl Controller {
         for service in &fleet.services {
             tellers.show(service);
         }
-        (Self { fleet, builder, writer, addresses, alarm, tellers }, outputs)
+        let (sound, life) = (fleet.clone(), metrics.life.clone());
+        (Self { fleet, sound, builder, writer, addresses, alarm, tellers, life }, outputs)
     }
 
-    /// Decides until `shutdown`: first what people say, then what clients' requests show, then probes.
+    /// Decides until `shutdown`: first what people say, then what clients' requests show, then probes. A panic
+    /// over one event costs no more than a pause.
     pub async fn run(mut self, mut inputs: Inputs, shutdown: CancellationToken) {
         let mut round = interval(ROUND);
         round.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looked = tokio::time::Instant::now();
+        let mut restarts = Restarts::new("controller", self.life.clone());
         loop {
-            tokio::select! {
+            let event = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                Some(reading) = inputs.marks.recv() => {
-                    let now = Moment::now();
-                    let change = self.fleet.marked(&reading, now);
-                    self.apply(change, reading.seen, now);
-                }
-                Ok(()) = inputs.keys.changed() => {
-                    let key = inputs.keys.borrow_and_update().clone();
-                    self.sign_with(key.as_ref());
-                }
-                Some(reading) = inputs.alerts.recv() => {
-                    let now = Moment::now();
-                    let change = self.fleet.alerted(&reading, now);
-                    self.apply(change, reading.seen, now);
-                }
+                Some(order) = inputs.orders.0.recv() => Event::Order(order),
+                Some(reading) = inputs.marks.recv() => Event::Marked(reading),
+                Ok(()) = inputs.keys.changed() => Event::Key(inputs.keys.borrow_and_update().clone()),
+                Some(reading) = inputs.alerts.recv() => Event::Alerted(reading),
                 () = heard(&self.alarm, looked) => {
                     looked = tokio::time::Instant::now();
-                    self.look();
+                    Event::Rung
                 }
-                _ = round.tick() => {
-                    self.tellers.beat();
-                    self.look();
-                }
-                Some(report) = inputs.probes.recv() => {
-                    let now = Moment::now();
-                    let change = self.fleet.probed(&report, now);
-                    self.apply(change, report.seen, now);
-                }
-                Some(endpoint) = inputs.addresses.recv() => self.readdress(&endpoint),
+                _ = round.tick() => Event::Round,
+                Some(report) = inputs.probes.recv() => Event::Probed(report),
+                Some(endpoint) = inputs.addresses.recv() => Event::Readdressed(endpoint),
+            };
+            if let Err(Panicked(pause)) = self.deal_with(event, &mut restarts) {
+                shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
             }
         }
     }
 
-    fn look(&mut self) {
-        let now = Moment::now();
+    fn look(&mut self, now: Moment) {
         let changes = self.fleet.look(now);
         self.apply(changes, now.at, now);
     }
@@ -125,6 +134,11 @@ impl Controller {
             }
         }
         if changes.iter().any(|change| change.visible) {
+            for change in &changes {
+                if let Some(service) = self.fleet.service(&change.service) {
+                    self.sound.learn(service);
+                }
+            }
             let (generation, metrics) = (self.writer.generation(), self.builder.metrics());
             self.tellers.tell(&self.fleet, FleetStatus::new(&self.fleet, generation, metrics, now));
         }
@@ -145,3 +159,6 @@ impl Controller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,14 +8,17 @@ use tokio::sync::watch;
 
 use crate::control::fleet::{Change, Fleet, News, ServiceState};
 use crate::control::gate::{Gate, Turn};
+use crate::control::heartbeat::Heartbeat;
 use crate::control::status::FleetStatus;
 use crate::metrics::ControlMetrics;
-use crate::model::{PeerMark, ServiceName};
+use crate::model::{PeerMark, ProbeTarget, ServiceName};
 
 /// What the controller says, always the latest.
 pub struct Outputs {
     pub status: watch::Receiver<Arc<FleetStatus>>,
     pub announcements: watch::Receiver<Announcements>,
+    /// Beats each time the controller has looked at its counters.
+    pub heartbeat: Heartbeat,
 }
 
 /// The canaries that this balancer keeps out for what it has seen itself, for the others to follow.
@@ -26,13 +29,16 @@ pub(super) struct Tellers {
     metrics: ControlMetrics,
     status: watch::Sender<Arc<FleetStatus>>,
     announcements: watch::Sender<Announcements>,
+    heartbeat: Heartbeat,
 }
 
 impl Tellers {
     pub(super) fn new(metrics: ControlMetrics, status: FleetStatus) -> (Self, Outputs) {
         let (status, watched) = watch::channel(Arc::new(status));
         let (announcements, announced) = watch::channel(Announcements::new());
-        (Self { metrics, status, announcements }, Outputs { status: watched, announcements: announced })
+        let heartbeat = Heartbeat::default();
+        let outputs = Outputs { status: watched, announcements: announced, heartbeat: heartbeat.clone() };
+        (Self { metrics, status, announcements, heartbeat }, outputs)
     }
 
     /// A table is in force.
@@ -43,6 +49,7 @@ impl Tellers {
     /// The controller is alive.
     pub(super) fn beat(&self) {
         self.metrics.beat("controller");
+        self.heartbeat.beat();
     }
 
     /// A change is in force, `took` after its first sign.
@@ -70,6 +77,23 @@ impl Tellers {
             self.metrics.backend_ejected(&member.target).set(i64::from(member.is_ejected()));
             // It is there before the first one, so that a rate of it is right.
             self.metrics.backend_ejections(&member.target).inc_by(0);
+        }
+    }
+
+    /// Takes back what was shown of what is configured no longer. `before`: every backend that was.
+    pub(super) fn forget(&self, before: &BTreeMap<ServiceName, Vec<ProbeTarget>>, fleet: &Fleet) {
+        for (name, targets) in before {
+            let service = fleet.service(name);
+            let there = |target: &ProbeTarget| {
+                service.is_some_and(|service| service.members.iter().any(|member| member.target == *target))
+            };
+            targets.iter().filter(|target| !there(target)).for_each(|target| self.metrics.forget_backend(target));
+            if service.is_none_or(|service| service.gate.is_none()) {
+                self.metrics.forget_gate(name);
+            }
+            if service.is_none() {
+                self.metrics.forget_service(name);
+            }
         }
     }
 

@@ -1,19 +1,21 @@
 //! What probes and owners of alerts say.
 
-use super::{Change, News, ServiceState};
+use super::{Change, Member, News, ServiceState};
 use crate::control::gate::Signal;
 use crate::control::moment::Moment;
-use crate::model::{AlertReading, ProbeReport, Track};
+use crate::model::{AlertReading, Health, ProbeReport, Track};
 
 impl ServiceState {
-    /// `None` for a backend that is not configured.
+    /// `None` for a backend that is not configured, or not at this address. A prober that has just begun knows less than
+    /// what is known here: it changes nothing until it has made up its mind.
     pub(super) fn probed(&mut self, report: &ProbeReport, now: Moment) -> Option<Change> {
-        let place = self.members.iter().position(|member| member.target == report.target)?;
+        let asked = |member: &Member| member.target == report.target && member.spec.address == report.endpoint;
+        let place = self.members.iter().position(asked)?;
         Some(self.event("probe", now, |service, notes| {
             let passed = report.failure.is_none();
             let member = &mut service.members[place];
             let could_serve = member.may_serve();
-            if member.health != report.health {
+            if member.health != report.health && report.health != Health::Unknown {
                 (member.health, member.since) = (report.health, now.wall);
                 notes.news.push(News::Health(member.target.clone()));
             }

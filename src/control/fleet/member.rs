@@ -13,7 +13,7 @@ use crate::table::Outcomes;
 const LATELY: Duration = Duration::from_secs(2);
 
 /// One backend.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::control) struct Member {
     pub(in crate::control) target: ProbeTarget,
     pub(in crate::control) spec: BackendSpec,

@@ -5,15 +5,18 @@
 //! - [`member`]: the state of one backend.
 //! - [`plan`]: from that state to who gets traffic.
 //! - [`events`]: probes and alerts. [`marks`]: what operators and other balancers said. [`live`]: what clients' requests
-//!   have shown. [`trial`]: the one request of a canary's way back.
+//!   have shown. [`trial`]: the one request of a canary's way back. [`reload`]: another configuration.
+//!   [`kept`]: what the next process is told.
 //! - [`change`]: what an event changed.
 
 mod change;
 mod events;
+mod kept;
 mod live;
 mod marks;
 mod member;
 mod plan;
+mod reload;
 mod service;
 mod trial;
 
@@ -29,7 +32,7 @@ use crate::model::{AlertReading, Health, MarkReading, ProbeReport, ServiceName, 
 use crate::table::Alarm;
 
 /// The state of all services, in the order of the configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Fleet {
     pub(super) services: Vec<ServiceState>,
 }
@@ -38,6 +41,13 @@ impl Fleet {
     /// `alarm` is what a trial rings when it ends.
     pub(super) fn new(services: &[ServiceSpec], alarm: &Arc<Alarm>, now: Moment) -> Self {
         Self { services: services.iter().map(|spec| ServiceState::new(spec, alarm.clone(), now)).collect() }
+    }
+
+    /// Takes over the state of one service from `other`.
+    pub(super) fn learn(&mut self, other: &ServiceState) {
+        if let Some(service) = self.service_mut(&other.spec.name) {
+            service.clone_from(other);
+        }
     }
 
     pub(super) fn service(&self, name: &ServiceName) -> Option<&ServiceState> {

@@ -10,11 +10,11 @@ use crate::control::gate::ramp::Ramp;
 use crate::control::gate::{Gate, Signal, Turn, Verdict};
 use crate::control::moment::Moment;
 use crate::health::outlier::Window;
-use crate::model::{BackendId, Marks, Owners, ProbeTarget, ServiceSpec, Track};
+use crate::model::{BackendId, BackendSpec, Marks, Owners, ProbeTarget, ServiceSpec, Track};
 use crate::table::{Alarm, Outcomes};
 
 /// Everything that is known of one service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::control) struct ServiceState {
     pub(in crate::control) spec: ServiceSpec,
     /// `None`: a service without a canary.
@@ -43,14 +43,7 @@ pub(in crate::control) struct ServiceState {
 
 impl ServiceState {
     pub(super) fn new(spec: &ServiceSpec, alarm: Arc<Alarm>, now: Moment) -> Self {
-        let tracks = [(Track::Stable, Some(&spec.stable)), (Track::Canary, spec.canary.as_ref())];
-        let members = tracks.into_iter().flat_map(|(track, of)| {
-            let backends = of.map_or(&[][..], |of| &of.backends);
-            backends.iter().map(move |backend| {
-                let target = ProbeTarget { service: spec.name.clone(), track, backend: backend.id.clone() };
-                Member::new(target, backend.clone(), &spec.outlier, now)
-            })
-        });
+        let members = members(spec).map(|(target, backend)| Member::new(target, backend, &spec.outlier, now));
         let together = Arc::<Outcomes>::default();
         let mut service = Self {
             gate: spec.canary.as_ref().map(|canary| Gate::new(canary.probe.rise.get(), spec.outlier.clone())),
@@ -124,8 +117,10 @@ impl ServiceState {
             Some(Turn::Ejected(_)) => (self.gate_since, self.ramp) = (now.wall, None),
             Some(Turn::Admitted { back }) => {
                 self.gate_since = now.wall;
-                let slow_start = self.spec.canary.as_ref().and_then(|canary| canary.slow_start).filter(|_| back);
-                self.ramp = slow_start.and_then(|span| Ramp::new(span, now.at));
+                if back {
+                    let slow_start = self.spec.canary.as_ref().and_then(|canary| canary.slow_start);
+                    self.ramp = slow_start.and_then(|span| Ramp::new(span, now.at));
+                }
             }
             Some(Turn::Reasons) | None => {}
         }
@@ -154,4 +149,15 @@ impl ServiceState {
             self.signal(Signal::Live, notes, now);
         }
     }
+}
+
+/// Every backend that a configuration names, stable first.
+pub(super) fn members(spec: &ServiceSpec) -> impl Iterator<Item = (ProbeTarget, BackendSpec)> {
+    let tracks = [(Track::Stable, Some(&spec.stable)), (Track::Canary, spec.canary.as_ref())];
+    tracks.into_iter().flat_map(move |(track, of)| {
+        let backends = of.map_or(&[][..], |of| &of.backends);
+        backends.iter().map(move |backend| {
+            (ProbeTarget { service: spec.name.clone(), track, backend: backend.id.clone() }, backend.clone())
+        })
+    })
 }

@@ -19,6 +19,7 @@ pub(super) mod ramp;
 use std::collections::BTreeMap;
 
 use self::penalty::Penalty;
+use super::keepsake::KeptGate;
 use super::moment::Moment;
 use crate::model::{BackendId, OutlierSpec, Reason, Reasons};
 
@@ -79,6 +80,29 @@ impl Gate {
     pub(super) fn new(rise: u32, outlier: OutlierSpec) -> Self {
         let reasons = Reasons::from([Reason::Unprobed, Reason::AlertUnread]);
         Self { reasons, proofs: BTreeMap::new(), rise, returning: false, penalty: Penalty::default(), outlier }
+    }
+
+    /// What the process that takes the place of this one has to know.
+    pub(super) fn kept(&self, now: Moment) -> KeptGate {
+        let reasons = self.reasons.iter().map(|reason| reason.as_str().to_owned()).collect();
+        KeptGate { reasons, returning: self.returning, penalty: self.penalty.kept(now) }
+    }
+
+    /// Takes up what a gate before this one knew, which is at the start. An ejected canary has to come back by the same
+    /// way as there, whatever its first probe says; how far it had come on it does not count.
+    pub(super) fn restore(&mut self, kept: &KeptGate, now: Moment) {
+        self.penalty = Penalty::restored(kept.penalty, &self.outlier, now);
+        self.returning = kept.returning;
+        let lasts = |reason: &Reason| {
+            matches!(reason, Reason::Live | Reason::Probe | Reason::Alert | Reason::Operator | Reason::Peer)
+        };
+        self.reasons.extend(kept.reasons().filter(lasts));
+    }
+
+    /// Other rules for the same canary, and perhaps other backends: only what those proved that are `there` still counts.
+    pub(super) fn reload(&mut self, rise: u32, outlier: OutlierSpec, there: impl Fn(&BackendId) -> bool) {
+        (self.rise, self.outlier) = (rise, outlier);
+        self.proofs.retain(|backend, _| there(backend));
     }
 
     pub(super) fn admitted(&self) -> bool {

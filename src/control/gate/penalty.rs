@@ -2,10 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use crate::control::keepsake::{KeptPenalty, left_until, since_1970};
+use crate::control::moment::Moment;
 use crate::model::OutlierSpec;
 
 /// A step is forgotten after at least twice this long without an ejection.
 const SHORTEST_QUIET: Duration = Duration::from_secs(10);
+
+/// Steps that another process may hand over: no penalty grows with more.
+const MOST: u32 = 32;
 
 /// The record of one backend, or of one canary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +32,17 @@ impl Penalty {
         self.until = Some(now + length);
         self.quiet_since = None;
         length
+    }
+
+    /// The same for the process that takes the place of this one.
+    pub(in crate::control) fn kept(&self, now: Moment) -> KeptPenalty {
+        KeptPenalty { count: self.count, until: self.remaining(now.at).map(|left| since_1970(now.wall + left)) }
+    }
+
+    /// What was kept, within what is possible here.
+    pub(in crate::control) fn restored(kept: KeptPenalty, spec: &OutlierSpec, now: Moment) -> Self {
+        let until = kept.until.map(|until| now.at + left_until(until, now.wall).min(spec.max_ejection));
+        Self { count: kept.count.min(MOST), until, quiet_since: None }
     }
 
     /// Whether a penalty was imposed and not lifted.

@@ -18,6 +18,18 @@ impl Ramp {
         (!span.is_zero()).then_some(Self { since: now, span })
     }
 
+    /// For how long it has grown, in milliseconds.
+    pub(in crate::control) fn grown(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.since).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// One that began so many milliseconds ago; `None` when it is over.
+    pub(in crate::control) fn restored(grown: u64, span: Duration, now: Instant) -> Option<Self> {
+        let grown = Duration::from_millis(grown);
+        let since = now.checked_sub(grown).filter(|_| grown < span)?;
+        Some(Self { since, span })
+    }
+
     /// Tenths of the share, 1 to [`STEPS`].
     pub(in crate::control) fn tenths(&self, now: Instant) -> u32 {
         let grown =

@@ -8,8 +8,10 @@ use crate::control::specimen::{RISE, alert, fleet, healthy, pass_trial, probe, s
 use crate::model::{Reason, Reasons, Track};
 use crate::table;
 
+mod kept;
 mod live;
 mod marks;
+mod reload;
 mod way_back;
 
 const STABLE: (u16, &[&str]) = (2, &["a", "b"]);

@@ -1,13 +1,13 @@
-//! Whether the control thread is alive, for systemd's watchdog.
+//! Whether the controller is alive, for systemd's watchdog.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-/// When a thread last gave a sign of life.
+/// When the controller last looked at its counters. Clones show the same.
 #[derive(Clone, Debug)]
-pub(super) struct Heartbeat {
+pub struct Heartbeat {
     made: Instant,
     /// Milliseconds after `made`.
     last: Arc<AtomicU64>,
@@ -25,7 +25,7 @@ impl Heartbeat {
     }
 
     /// Time since the last beat, or since the start.
-    pub(super) fn age(&self) -> Duration {
+    pub fn age(&self) -> Duration {
         Duration::from_millis(self.since_made().saturating_sub(self.last.load(Relaxed)))
     }
 
