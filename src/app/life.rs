@@ -95,6 +95,8 @@ impl Desk<'_> {
     /// Follows orders until the end.
     async fn serve(mut self, app: &mut App, signals: &mut Signals) -> End {
         let mut handing: Option<Handing> = None;
+        // A successor that is on its way may have read the file before it changed.
+        let mut outdated = false;
         loop {
             let handed = async {
                 match &mut handing {
@@ -106,24 +108,32 @@ impl Desk<'_> {
                 biased;
                 signal = signals.next() => return End::Stop(signal),
                 handed = handed => match handed {
-                    Ok(successor) => return End::HandedOver(successor),
+                    Ok(successor) => {
+                        if outdated {
+                            successor.reload();
+                        }
+                        return End::HandedOver(successor);
+                    }
                     Err(reason) => {
                         tracing::error!(reason, "the successor does not serve: serving on as before");
                         handing = None;
                     }
                 },
                 Some(reply) = self.reloads.recv() => {
+                    outdated |= handing.is_some();
                     // Who asked may have gone; the file is in force all the same.
                     let _ = reply.send(reload::reload(app, self.path).await);
                 }
                 order = self.orders.next() => match order {
                     Order::Reload => {
+                        outdated |= handing.is_some();
                         // The log has told the outcome.
                         let _ = reload::reload(app, self.path).await;
                     }
                     Order::HandOver if handing.is_some() => tracing::warn!("a successor is being started already"),
                     Order::HandOver => {
                         let ((doors, keepsake), program) = (app.estate(), self.program.clone());
+                        outdated = false;
                         handing = Some(Box::pin(Successor::start(program, doors, keepsake)));
                     }
                 },

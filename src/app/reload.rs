@@ -52,13 +52,13 @@ async fn follow(app: &mut App, new: Settings) -> Result<Reloaded, String> {
     let swapped = timeout(PATIENCE, app.controls.reload(services.clone(), addresses)).await;
     swapped.map_err(|_| "the controller does not answer".to_owned())?.map_err(|gone| gone.to_string())?;
     app.settings.services = services;
+    app.scouts.go(&app.settings.services);
     // Nobody asks for the alerts of a new service before the controller knows it. The command waits for a bus that is
     // busy, and holds then.
     let watched = app.bus.rewatch(control::watched(&app.settings.services));
     if !matches!(timeout(PATIENCE, watched).await, Ok(Ok(()))) {
         tracing::error!("the alert bus does not follow: the canaries of new services stay out until it does");
     }
-    app.scouts.go(&app.settings.services);
     Ok(Reloaded { changed, needs_restart })
 }
 

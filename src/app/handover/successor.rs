@@ -4,6 +4,8 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::link::Link;
 use super::{MARK, Program};
 use crate::app::Keepsake;
@@ -55,6 +57,14 @@ impl Successor {
             }),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("it does not serve after {PATIENCE:?}")),
+        }
+    }
+
+    /// Has it read the configuration once more.
+    pub(in crate::app) fn reload(&self) {
+        let pid = self.child.as_ref().map(Pid::from_child);
+        if let Some(Err(error)) = pid.map(|pid| kill_process(pid, Signal::HUP)) {
+            tracing::warn!(%error, "the successor can't be told that the configuration has changed");
         }
     }
 

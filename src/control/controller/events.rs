@@ -27,7 +27,8 @@ impl Event {
         match self {
             Self::Marked(reading) => Some(Self::Marked(reading.clone())),
             Self::Alerted(reading) => Some(Self::Alerted(reading.clone())),
-            Self::Order(_) | Self::Key(_) | Self::Rung | Self::Round | Self::Probed(_) | Self::Readdressed(_) => None,
+            Self::Key(key) => Some(Self::Key(key.clone())),
+            Self::Order(_) | Self::Rung | Self::Round | Self::Probed(_) | Self::Readdressed(_) => None,
         }
     }
 }

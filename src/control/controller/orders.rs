@@ -28,9 +28,9 @@ pub(super) enum Order {
     Keepsake { reply: oneshot::Sender<Keepsake> },
 }
 
-/// The controller has ended.
+/// The controller has ended, or panicked over this order, which is not in force then.
 #[derive(Debug, thiserror::Error)]
-#[error("the controller has stopped")]
+#[error("the controller has stopped, or failed over this")]
 pub struct Gone;
 
 /// A handle, and the end that goes into the controller's inputs.
@@ -44,7 +44,7 @@ impl ControllerHandle {
     /// is in force; dropped earlier, it may come into force all the same.
     ///
     /// # Errors
-    /// The controller has ended.
+    /// The controller has ended or failed.
     pub async fn reload(&self, services: Vec<ServiceSpec>, addresses: Addresses) -> Result<(), Gone> {
         self.ask(|reply| Order::Reload { services, addresses, reply }).await
     }
@@ -52,7 +52,7 @@ impl ControllerHandle {
     /// What the process that takes the place of this one must know of the decisions here.
     ///
     /// # Errors
-    /// The controller has ended.
+    /// The controller has ended or failed.
     pub async fn keepsake(&self) -> Result<Keepsake, Gone> {
         self.ask(|reply| Order::Keepsake { reply }).await
     }
@@ -89,11 +89,10 @@ impl Controller {
         let now = Moment::now();
         let before = targets(&self.fleet);
         let changes = self.fleet.reload(services, &self.alarm, now);
-        self.addresses = addresses;
-        self.builder.reload(&self.fleet, |endpoint| current(&self.addresses, endpoint));
+        self.builder.reload(&self.fleet, |endpoint| current(&addresses, endpoint));
         let generation = self.writer.publish(self.builder.table());
         self.tellers.published(generation);
-        self.sound = self.fleet.clone();
+        (self.sound, self.addresses) = (self.fleet.clone(), addresses);
         let took = now.at.elapsed();
         self.tellers.forget(&before, &self.fleet);
         for service in &self.fleet.services {

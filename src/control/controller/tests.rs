@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::orders::Order;
 use super::*;
 use crate::control::specimen::{endpoint, service};
 use crate::model::{Alert, AlertReading, Health, Owners, ProbeReport, ProbeTarget, Reason, Track};
@@ -102,4 +103,20 @@ fn a_panic_is_counted_and_an_alert_that_came_with_it_is_in_force() {
     assert!(!stage.shown().0.contains('c'), "{:?}", stage.shown());
     stage.deal_with(Event::Round).unwrap();
     assert!(stage.outputs.heartbeat.age() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_reload_is_in_force_after_a_panic_too() {
+    let mut stage = Stage::set();
+    let mut spec = service((2, &["a"]), (1, &["c"]));
+    spec.canary.as_mut().unwrap().weight = crate::model::Weight::new(3).unwrap();
+    let addresses = stage.controller.addresses.clone();
+    let (reply, mut answer) = tokio::sync::oneshot::channel();
+    stage.deal_with(Event::Order(Order::Reload { services: vec![spec], addresses, reply })).unwrap();
+    answer.try_recv().unwrap();
+    let reloaded = stage.shown();
+    assert_eq!(reloaded.0, "a1 c3 ", "with the keys that they had");
+    stage.controller.recover();
+    assert_eq!(stage.shown(), reloaded);
+    assert_eq!(stage.outputs.status.borrow().services[0].tracks.canary.as_ref().unwrap().weight, 3);
 }
