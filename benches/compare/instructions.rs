@@ -15,28 +15,52 @@ const CONNECTIONS: usize = 8;
 const START: Duration = Duration::from_secs(120);
 const STOP: Duration = Duration::from_secs(120);
 
-pub(crate) fn measure(job: &Job<'_>, requests: u32, report: &mut Report) -> Result<()> {
-    let short = count(job, requests)?;
-    let long = count(job, requests * 2)?;
-    #[allow(clippy::cast_precision_loss)]
-    let each = (long as f64 - short as f64) / f64::from(requests);
-    report.line(String::new());
-    report.line(format!(
-        "- instructions per request, small body, {CONNECTIONS} connections: {each:.0} \
-         ({requests} requests: {short}, {}: {long})",
-        requests * 2
-    ));
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Visitors {
+    /// Nobody is kept anywhere.
+    Any,
+    /// Without a cookie, and each gets one.
+    New,
+    /// With the cookie of an earlier answer.
+    Returning,
+}
+
+impl Visitors {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Any => "affinity off",
+            Self::New => "affinity by track, new visitors",
+            Self::Returning => "affinity by track, returning visitors",
+        }
+    }
+}
+
+pub(crate) fn measure(job: &mut Job<'_>, requests: u32, report: &mut Report) -> Result<()> {
+    report.line(format!("- instructions per request, small body, {CONNECTIONS} connections:"));
+    for visitors in [Visitors::Any, Visitors::New, Visitors::Returning] {
+        job.affinity = visitors != Visitors::Any;
+        let short = count(job, visitors, requests)?;
+        let long = count(job, visitors, requests * 2)?;
+        #[allow(clippy::cast_precision_loss)]
+        let each = (long as f64 - short as f64) / f64::from(requests);
+        let (words, twice) = (visitors.words(), requests * 2);
+        report.line(format!("  - {words}: {each:.0} ({requests} requests: {short}, {twice}: {long})"));
+    }
     Ok(())
 }
 
 /// Instructions of a whole life with so many requests in it.
-fn count(job: &Job<'_>, requests: u32) -> Result<u64> {
+fn count(job: &Job<'_>, visitors: Visitors, requests: u32) -> Result<u64> {
     eprintln!("{requests} requests under callgrind");
     let out = job.dir.join("callgrind.out");
     let wrapper = ["valgrind".into(), "--tool=callgrind".into(), format!("--callgrind-out-file={}", out.display())];
     let mut proxy = Kind::Coalmine.start_under(job, &wrapper, START)?;
     let mut clients =
         (0..CONNECTIONS).map(|_| Client::connect(proxy.addr, "/")).collect::<std::io::Result<Vec<_>>>()?;
+    if visitors == Visitors::Returning {
+        clients.iter_mut().try_for_each(Client::keep_cookie)?;
+    }
     // In step, so that both runs wake the proxy the same way.
     for _ in 0..requests as usize / CONNECTIONS {
         for client in &mut clients {

@@ -45,11 +45,12 @@ fn measure(arguments: &Arguments) -> Result<bool> {
     process::settle()?;
     let dir = tempfile::tempdir()?;
     let backends = Backends::start()?;
-    let mut job = Job { dir: dir.path(), backends: &backends, redis: None, probe_interval: "1h", agent: None };
+    let (redis, probe_interval) = (None, "1h");
+    let mut job = Job { dir: dir.path(), backends: &backends, redis, probe_interval, affinity: false, agent: None };
     let mut report = Report::default();
     report.machine(&kinds)?;
     if arguments.instructions {
-        instructions::measure(&job, arguments.requests, &mut report)?;
+        instructions::measure(&mut job, arguments.requests, &mut report)?;
         return report.end(arguments.markdown.as_deref());
     }
     let redis = RedisServer::start(dir.path())?;

@@ -73,6 +73,7 @@ fn measure(arguments: &Arguments) -> Result<bool> {
         backends: &backends,
         redis: Some(redis.url()),
         probe_interval: "20ms",
+        affinity: false,
         agent: Some(agent.addr()),
     };
     let mut report = report::Report::begin(&arguments.only)?;

@@ -29,6 +29,23 @@ impl Client {
         self.receive()
     }
 
+    /// Sends from now on the cookie that the next answer sets.
+    pub(crate) fn keep_cookie(&mut self) -> io::Result<()> {
+        const FIELD: &str = "set-cookie: ";
+        self.send()?;
+        let head = loop {
+            if let Some(end) = answer_end(&self.buffer)? {
+                break String::from_utf8_lossy(&self.buffer.drain(..end).collect::<Vec<_>>()).into_owned();
+            }
+            self.read()?;
+        };
+        let cookie = head.lines().find_map(|line| line.strip_prefix(FIELD)?.split(';').next());
+        let cookie = cookie.ok_or_else(|| io::Error::other("an answer without a cookie"))?;
+        self.request.truncate(self.request.len() - 2);
+        self.request.extend_from_slice(format!("Cookie: {cookie}\r\n\r\n").as_bytes());
+        Ok(())
+    }
+
     pub(crate) fn send(&mut self) -> io::Result<()> {
         self.stream.write_all(&self.request)
     }
@@ -39,10 +56,17 @@ impl Client {
                 self.buffer.drain(..end);
                 return Ok(());
             }
-            let mut piece = [0; 4096];
-            match self.stream.read(&mut piece)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                n => self.buffer.extend_from_slice(&piece[..n]),
+            self.read()?;
+        }
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        let mut piece = [0; 4096];
+        match self.stream.read(&mut piece)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            n => {
+                self.buffer.extend_from_slice(&piece[..n]);
+                Ok(())
             }
         }
     }

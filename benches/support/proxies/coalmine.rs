@@ -36,6 +36,7 @@ pub(super) fn configure(
     let [a, b] = job.backends.stable;
     let canary = job.backends.canary;
     let interval = job.probe_interval;
+    let affinity = if job.affinity { "track" } else { "none" };
     write(
         &file,
         &format!(
@@ -48,6 +49,7 @@ access = "off"
 listen = "{admin}"
 {redis}[[service]]
 name = "bench"
+affinity = "{affinity}"
 [service.stable]
 weight = 2
 backends = ["{a}", "{b}"]

@@ -44,6 +44,8 @@ pub(crate) struct Job<'a> {
     pub(crate) redis: Option<String>,
     /// How often Coalmine probes its backends.
     pub(crate) probe_interval: &'static str,
+    /// Whether Coalmine keeps visitors on their track by a cookie.
+    pub(crate) affinity: bool,
     /// Where HAProxy asks for the canary's health, every 100 ms.
     pub(crate) agent: Option<SocketAddr>,
 }
