@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::support::coalmine::{Coalmine, alert};
+use crate::support::config::file;
 use crate::support::{Backend, Config, Redis, Service, Steady, eventually, for_a_while, load};
 
 #[test]
@@ -285,9 +286,7 @@ fn an_alert_by_the_api_holds_here_at_once_and_is_written_when_redis_is_back() {
 fn a_password_is_read_from_its_file() {
     let redis = Redis::start_with_password("open sesame");
     let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("password");
-    std::fs::write(&file, "open sesame\n").unwrap();
+    let (_directory, file) = file("password", "open sesame\n");
     let config = redis.watched_by(quick(&stable, &canary)).redis(&format!("password_file = \"{}\"", file.display()));
     let coalmine = config.start_admitted();
     redis.cli(&["SET", KEY, "1"]);
