@@ -1,7 +1,7 @@
 //! Passive health: what clients' requests have shown of a backend, and what follows from it.
 //!
-//! [`window`] keeps the counts of a while, [`judge`] says when they take a backend out, [`panic`] when every member
-//! fails and so none of them is to blame. All of it is pure: totals and the time come in, a verdict goes out.
+//! [`window`] keeps the counts of a while, [`mod@judge`] says when they take a backend out, [`mod@panic`] when every
+//! member fails and so none of them is to blame. All of it is pure: totals and the time come in, a verdict goes out.
 
 pub mod judge;
 pub mod panic;
