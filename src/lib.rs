@@ -9,7 +9,8 @@
 //! order in which a request meets it. [`control`] decides; [`health`] and [`bus`] are its senses. [`app`] puts all
 //! together. Lower never imports upper, and a test enforces it:
 //!
-//! `model` <- `metrics`, `net` <- `table`, `supervise` <- `proxy`, `health`, `bus` <- `control` <- `config` <- `app` <- `cli`.
+//! `model` <- `metrics`, `net` <- `table`, `supervise` <- `proxy`, `health`, `bus` <- `control` <- `config` <-
+//! `shutdown`, `telemetry` <- `app` <- `cli` <- `main`.
 //!
 //! # Lexicon
 //!

@@ -123,7 +123,8 @@ impl BusHandle {
         self.ask(|reply| Command::Mark(service.clone(), mark, reply)).await
     }
 
-    /// Removes a mark, as [`Self::mark`] sets one. When the store is away, only a mark that stood here is removed later.
+    /// Removes a mark, as [`Self::mark`] sets one. When the store is away, only a mark that stood here is removed
+    /// later.
     pub async fn unmark(&self, service: &ServiceName, name: MarkName) -> Result<Marks, BusError> {
         self.ask(|reply| Command::Unmark(service.clone(), name, reply)).await
     }
@@ -131,8 +132,8 @@ impl BusHandle {
     /// Asks the store for the one lease of a service: granted only while none is out, and for 24 h at most. Answers
     /// within about 1 s, or that the store is away.
     ///
-    /// A lease that the store granted just when its connection broke is answered with [`BusError::Away`] and ends by its
-    /// own time. So does one whose future was dropped.
+    /// A lease that the store granted just when its connection broke is answered with [`BusError::Away`] and ends by
+    /// its own time. So does one whose future was dropped.
     pub async fn lease(&self, service: &ServiceName, lease: LeaseMark) -> Result<LeaseMark, BusError> {
         self.ask_lease(service, LeaseAsk::Grant(lease)).await
     }

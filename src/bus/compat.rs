@@ -77,7 +77,9 @@ impl CompatWatch {
         loop {
             tokio::select! {
                 push = link.pushes.next() => match push {
-                    Push::Changed(_, seen) | Push::Everything(seen) => self.read(&store, keys, false, seen, &mut poll).await?,
+                    Push::Changed(_, seen) | Push::Everything(seen) => {
+                        self.read(&store, keys, false, seen, &mut poll).await?;
+                    }
                     Push::Closed => return Err(Lost::Closed),
                 },
                 _ = poll.tick() => {

@@ -124,7 +124,8 @@ impl Desk {
         let asked = tokio::select! {
             biased;
             () = self.ends.shutdown.cancelled() => return Err(Stopped),
-            // A canary is not to be admitted on the word that no alert stands while an operator's word is still on its way.
+            // A canary is not to be admitted on the word that no alert stands while an operator's word is still on its
+            // way.
             permit = self.ends.marks.reserve(), if self.board.has_marks() => {
                 let permit = permit.map_err(|_| Stopped)?;
                 if let Some(reading) = self.board.take_marks() {

@@ -17,9 +17,9 @@
 //! | `lease:<service>` | `LeaseMark`; lives as long as the lease |
 //! | `affinity:key` | 64 hexadecimal digits |
 //!
-//! What Redis has to allow: `HELLO`, `CLIENT TRACKING`, `GETRANGE`, `PTTL`, `SCAN`, `SET` and `DEL`; `EVAL` to renew and
-//! release leases, so that nobody gets between the look and the change; `LRANGE` for old lists; `ROLE` where sentinels
-//! name the primary.
+//! What Redis has to allow: `HELLO`, `CLIENT TRACKING`, `GETRANGE`, `PTTL`, `SCAN`, `SET` and `DEL`; `EVAL` to renew
+//! and release leases, so that nobody gets between the look and the change; `LRANGE` for old lists; `ROLE` where
+//! sentinels name the primary.
 
 mod backoff;
 mod board;

@@ -15,8 +15,8 @@ pub struct RetrySpec {
     pub canary_statuses: StatusRanges,
     /// The same of stable.
     pub stable_statuses: StatusRanges,
-    /// Retries from stable to stable that may run at one time, in percent of the requests that stable works on. What was
-    /// not sent yet is not counted.
+    /// Retries from stable to stable that may run at one time, in percent of the requests that stable works on. What
+    /// was not sent yet is not counted.
     pub budget_percent: u32,
     /// So many may run whatever the share.
     pub budget_min: u32,

@@ -73,8 +73,8 @@ impl Lookup {
         &self.endpoint
     }
 
-    /// Looks the name up again each 10 s, and sends the endpoint when its addresses changed, after the watch shows them.
-    /// Ends when `changed` is closed. Cancel safe.
+    /// Looks the name up again each 10 s, and sends the endpoint when its addresses changed, after the watch shows
+    /// them. Ends when `changed` is closed. Cancel safe.
     pub async fn run(self, changed: mpsc::Sender<Endpoint>) {
         self.repeat(system_lookup, changed).await;
     }

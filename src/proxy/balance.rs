@@ -17,7 +17,8 @@ pub(super) fn pick<'a>(lane: &'a Lane, balance: Balance, position: &AtomicU64) -
     }
 }
 
-/// The member with room and the fewest requests in flight for its weight. Equals take turns, so that idle backends share evenly.
+/// The member with room and the fewest requests in flight for its weight. Equals take turns, so that idle backends
+/// share evenly.
 fn least_request(members: &[Arc<Backend>], turn: u64) -> Option<&Arc<Backend>> {
     let first = usize::try_from(turn % (members.len().max(1) as u64)).unwrap_or(0);
     let (before, from) = members.split_at(first);

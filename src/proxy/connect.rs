@@ -26,7 +26,8 @@ pub(super) async fn open(worker: &Worker, backend: &Backend) -> io::Result<Box<C
     Connection::new(tcp, worker.outbox.clone(), MAX_BUFFER, open, room).await.map_err(io::Error::other)
 }
 
-/// Room for one more connection; `None` where there are no limits. Idle connections of all workers are asked to give way.
+/// Room for one more connection; `None` where there are no limits. Idle connections of all workers are asked to give
+/// way.
 async fn room(worker: &Worker, backend: &Backend) -> io::Result<Option<Room>> {
     let Some(circuit) = &backend.circuit else { return Ok(None) };
     let room = circuit.room(|| worker.shared.begging.notify_waiters()).await;

@@ -16,9 +16,9 @@ use super::worker::Worker;
 use crate::metrics::{Class, Failure};
 use crate::table::{Backend, BudgetSeat, Place, TrialSeat};
 
-/// One request at one backend after another, from the choice of the first to the last byte of the response. In flight for
-/// as long as this lives; counted once when it ends, however it ends, for the backend that had it last. Each backend is
-/// told at most once whether it passed or failed: not when the client went away, or the request was moved.
+/// One request at one backend after another, from the choice of the first to the last byte of the response. In flight
+/// for as long as this lives; counted once when it ends, however it ends, for the backend that had it last. Each
+/// backend is told at most once whether it passed or failed: not when the client went away, or the request was moved.
 pub(super) struct Exchange {
     pub(super) backend: Arc<Backend>,
     worker: Arc<Worker>,
@@ -46,8 +46,8 @@ struct Seats {
 }
 
 impl Exchange {
-    /// `began`: the request's first byte, on the clock of `pace`. `trial`: the canary that `backend` belongs to is put to
-    /// the test by it.
+    /// `began`: the request's first byte, on the clock of `pace`. `trial`: the canary that `backend` belongs to is put
+    /// to the test by it.
     pub(super) fn new(
         backend: Arc<Backend>,
         worker: Arc<Worker>,

@@ -108,8 +108,8 @@ impl Pace {
         began
     }
 
-    /// The request goes to a backend: its body (when it has one) may stand still for `idle`, and the response's head may
-    /// take `response` from the request's last byte.
+    /// The request goes to a backend: its body (when it has one) may stand still for `idle`, and the response's head
+    /// may take `response` from the request's last byte.
     pub(super) fn sent(&self, has_body: bool, idle: Duration, response: Duration) {
         self.body_idle.store(nanos(idle), Relaxed);
         self.response_timeout.store(nanos(response), Relaxed);
@@ -122,8 +122,8 @@ impl Pace {
         }
     }
 
-    /// The request is tried once more, from its beginning, or had to wait before it could be: every limit begins anew, and
-    /// with it there is no deadline until it is sent.
+    /// The request is tried once more, from its beginning, or had to wait before it could be: every limit begins anew,
+    /// and with it there is no deadline until it is sent.
     pub(super) fn again(&self) {
         self.heard.store(self.now(), Relaxed);
         self.missed.store(false, Relaxed);
@@ -132,7 +132,8 @@ impl Pace {
         self.set_deadline(u64::MAX);
     }
 
-    /// The backend owes the rest of a response that is read before its head is passed on: the next part may take `idle`.
+    /// The backend owes the rest of a response that is read before its head is passed on: the next part may take
+    /// `idle`.
     pub(super) fn owed(&self, idle: Duration) {
         self.set_deadline(self.now() + nanos(idle));
     }

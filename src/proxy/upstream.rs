@@ -106,8 +106,8 @@ impl Connection {
         self.retired = true;
     }
 
-    /// Gives the connection a task of its own for its last exchange. For a response that began before its request ended:
-    /// a client that does not read the one may wait until all of the other is taken.
+    /// Gives the connection a task of its own for its last exchange. For a response that began before its request
+    /// ended: a client that does not read the one may wait until all of the other is taken.
     pub(super) fn run_apart(&mut self) {
         let Some(driver) = self.driver.take() else { return };
         let task = tokio::spawn(async move {
@@ -164,7 +164,8 @@ impl Connection {
         polled
     }
 
-    /// Polls the driver for the task of `owner`. What the driver wakes meanwhile is passed on: it asks to be polled again.
+    /// Polls the driver for the task of `owner`. What the driver wakes meanwhile is passed on: it asks to be polled
+    /// again.
     fn drive(&mut self, owner: &Waker) {
         let Some(driver) = &mut self.driver else { return };
         self.nudge.owner.register(owner);

@@ -38,8 +38,8 @@ impl Choice {
     }
 }
 
-/// The ticket that always stands for `value`, in every balancer and every version: the first eight bytes of its SHA-256,
-/// the highest first.
+/// The ticket that always stands for `value`, in every balancer and every version: the first eight bytes of its
+/// SHA-256, the highest first.
 pub fn fixed_ticket(value: &[u8]) -> u64 {
     let hash = digest(&SHA256, value);
     hash.as_ref().iter().take(8).fold(0, |ticket, byte| ticket << 8 | u64::from(*byte))

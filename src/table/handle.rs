@@ -49,8 +49,8 @@ pub struct TableReader {
 type Current = Arc<ArcSwap<RoutingTable>>;
 
 thread_local! {
-    /// The table that this thread saw last: looking whether it is still in force costs less than half of loading it. An idle
-    /// thread keeps that one table alive until it looks again.
+    /// The table that this thread saw last: looking whether it is still in force costs less than half of loading it. An
+    /// idle thread keeps that one table alive until it looks again.
     static SEEN: Cell<Option<Cache<Current, Arc<RoutingTable>>>> = const { Cell::new(None) };
 }
 

@@ -4,7 +4,8 @@
 /// [`Schedule::period`] consecutive tickets, wherever it begins, each member has exactly its share.
 ///
 /// The order is that of earliest virtual deadline: the turn `k` of a member with weight `w` falls at `(k + 1/2) / w` of
-/// the period, which spreads the turns of each member evenly. Weights are divided by their greatest common divisor first.
+/// the period, which spreads the turns of each member evenly. Weights are divided by their greatest common divisor
+/// first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     turns: Box<[u16]>,
@@ -14,8 +15,8 @@ impl Schedule {
     /// Longest period that is built. The configuration refuses weights that need more.
     pub const MAX_PERIOD: u32 = 65_536;
 
-    /// `weights[i]` is the share of member `i`; a member of weight 0 gets no turn. `None` when all are 0, when there are
-    /// more than 65 536 members, or when the period would be longer than [`Schedule::MAX_PERIOD`].
+    /// `weights[i]` is the share of member `i`; a member of weight 0 gets no turn. `None` when all are 0, when there
+    /// are more than 65 536 members, or when the period would be longer than [`Schedule::MAX_PERIOD`].
     pub fn new(weights: &[u32]) -> Option<Self> {
         let divisor = weights.iter().copied().fold(0, greatest_common_divisor);
         let period = weights.iter().map(|weight| u64::from(*weight)).sum::<u64>().checked_div(u64::from(divisor))?;

@@ -90,7 +90,8 @@ impl Lane {
 
 /// How far a service has come in its schedules. Shared by all snapshots of the service, so that a swap loses no place.
 ///
-/// Each track has a position of its own: with one ticket for both choices, three stable backends at 2:1 would starve one.
+/// Each track has a position of its own: with one ticket for both choices, three stable backends at 2:1 would starve
+/// one.
 #[derive(Debug, Default)]
 pub struct Positions {
     /// The next ticket: a request's number in its service, drawn only where there is a choice of track.

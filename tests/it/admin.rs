@@ -2,6 +2,7 @@
 
 use crate::support::client::{get, request};
 use crate::support::coalmine::{Coalmine, alert, refused};
+use crate::support::config::file;
 use crate::support::{Backend, Config, Connection, Latch, Script, Service, eventually, load};
 
 #[test]
@@ -90,9 +91,7 @@ fn mistakes_are_answered_and_change_nothing() {
 
 #[test]
 fn with_a_token_every_change_needs_it_and_no_question_does() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("token");
-    std::fs::write(&file, "hunter2hunter2hunter2\n").unwrap();
+    let (_directory, file) = file("token", "hunter2hunter2hunter2\n");
     let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
     let config = Config::of(&[&stable], &[&canary]).admin(&format!("token_file = \"{}\"", file.display()));
     let coalmine = config.start_admitted();

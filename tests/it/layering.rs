@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
 /// A crate, and where in `src` it may be named.
 const HOMES: &[(&str, &[&str])] = &[
     ("redis", &["bus/"]),
-    ("arc_swap", &["table/", "net/tls.rs"]),
+    ("arc_swap", &["table/"]),
     ("prometheus", &["metrics/"]),
     ("figment", &["config/"]),
     ("clap", &["cli/", "main.rs"]),

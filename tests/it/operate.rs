@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::support::client::request;
 use crate::support::coalmine::{Coalmine, run, run_with, spawn};
+use crate::support::config::file;
 use crate::support::eventually::eventually_some;
 use crate::support::process::Exit;
 use crate::support::{Backend, Config, Latch, Script, Service, eventually, load};
@@ -242,9 +243,7 @@ fn every_command_has_help_with_an_example() {
 
 #[test]
 fn with_a_token_every_change_needs_it_and_looking_does_not() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("token");
-    std::fs::write(&file, "hunter2hunter2hunter2\n").unwrap();
+    let (_directory, file) = file("token", "hunter2hunter2hunter2\n");
     let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
     let config = Config::of(&[&stable], &[&canary]).admin(&format!("token_file = \"{}\"", file.display()));
     let coalmine = config.start_admitted();

@@ -1,8 +1,7 @@
 //! Requests that say by themselves where they go: testers, rules, and a split by a field.
 
-use std::fs;
-
 use crate::support::coalmine::Coalmine;
+use crate::support::config::file;
 use crate::support::{Backend, Config, Service};
 
 /// The service `web` at 2:1, or with no weight for the canary.
@@ -63,9 +62,7 @@ fn testers_do_not_reach_a_canary_that_is_out() {
 #[test]
 fn a_testers_secret_is_asked_for_and_kept_from_the_backends() {
     let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("secret");
-    fs::write(&file, "open-sesame\n").unwrap();
+    let (_folder, file) = file("secret", "open-sesame\n");
     let tester = format!("{TESTER}\nsecret_file = \"{}\"", file.display());
     let coalmine = Config::new().service(service(&stable, &canary, 0).table("tester", &tester)).start_admitted();
     always(&coalmine, &["X-Canary: always:open-sesame"], "canary");

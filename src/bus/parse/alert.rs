@@ -111,7 +111,10 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_is_read_back_the_same(reason in "\\PC{0,700}|.{0,700}", by in proptest::option::of(".{0,200}")) {
+        fn what_is_written_is_read_back_the_same(
+            reason in "\\PC{0,700}|.{0,700}",
+            by in proptest::option::of(".{0,200}"),
+        ) {
             let alert = bounded(&reason, by.as_deref());
             let text = encode(&alert);
             prop_assert!(text.len() < MAX_VALUE);

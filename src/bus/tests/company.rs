@@ -114,7 +114,7 @@ async fn what_a_peer_said_ends_by_itself_while_the_store_is_away_and_all_else_st
     let mut client = server.client().await;
     client.run("SET coalmine:alert:app p99 PX 60000").await;
     two.expect(PATIENCE, "=p99").await;
-    client.run("SET coalmine:drain:app:web1 update PX 2000").await;
+    client.run("SET coalmine:drain:app:web1 update PX 4000").await;
     two.until_marks("drain web1").await;
     one.announce.send_replace(live());
     two.until_marks("drain web1; peer lb1").await;

@@ -32,7 +32,8 @@ mod token;
 mod track;
 
 /// `directory` is where relative paths of secrets begin. `complete` tells that nothing was left out of `raw` for its
-/// shape; otherwise services are not compared with each other, since a default may stand where something else was meant.
+/// shape; otherwise services are not compared with each other, since a default may stand where something else was
+/// meant.
 pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path, complete: bool) -> Option<Settings> {
     let listen = listen::listen(problems, &raw.listen);
     let log = log::log(problems, &raw.log);

@@ -12,8 +12,8 @@ use crate::control::FleetStatus;
 const ALERT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Not ready before the first round of probes and the first reading of the alerts, and never again after a stop was
-/// asked for. Between the two it stays ready: a service that a reload adds must not take the others out of rotation. Made
-/// when the listeners are bound.
+/// asked for. Between the two it stays ready: a service that a reload adds must not take the others out of rotation.
+/// Made when the listeners are bound.
 #[derive(Clone, Debug)]
 pub struct Readiness {
     started: Instant,

@@ -13,8 +13,8 @@ use crate::model::{Endpoint, ServiceName, Track};
 use crate::table::{Backend, Budget, Circuit, Positions, Router, Terms};
 
 impl Builder {
-    /// Builds the table for `fleet` as it is. By the names of services their positions go on, so that no turn is lost; by
-    /// the names of backends what is counted and limited goes on. A backend in which nothing changed stays the very
+    /// Builds the table for `fleet` as it is. By the names of services their positions go on, so that no turn is lost;
+    /// by the names of backends what is counted and limited goes on. A backend in which nothing changed stays the very
     /// same; one that is where it was, under the same limits, keeps its key and so its connections.
     pub(in crate::control) fn reload(&mut self, fleet: &Fleet, addresses: impl Fn(&Endpoint) -> Arc<[SocketAddr]>) {
         let router = Router::new(fleet.services.iter().map(|service| {

@@ -6,8 +6,8 @@ use crate::control::moment::Moment;
 use crate::model::{AlertReading, Health, ProbeReport, Track};
 
 impl ServiceState {
-    /// `None` for a backend that is not configured, or not at this address. A prober that has just begun knows less than
-    /// what is known here: it changes nothing until it has made up its mind.
+    /// `None` for a backend that is not configured, or not at this address. A prober that has just begun knows less
+    /// than what is known here: it changes nothing until it has made up its mind.
     pub(super) fn probed(&mut self, report: &ProbeReport, now: Moment) -> Option<Change> {
         let asked = |member: &Member| member.target == report.target && member.spec.address == report.endpoint;
         let place = self.members.iter().position(asked)?;

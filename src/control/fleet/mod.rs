@@ -4,8 +4,8 @@
 //! - [`service`]: the state of one service, and what every event has in common.
 //! - [`member`]: the state of one backend.
 //! - [`plan`]: from that state to who gets traffic.
-//! - [`events`]: probes and alerts. [`marks`]: what operators and other balancers said. [`live`]: what clients' requests
-//!   have shown. [`trial`]: the one request of a canary's way back. [`reload`]: another configuration.
+//! - [`events`]: probes and alerts. [`marks`]: what operators and other balancers said. [`live`]: what clients'
+//!   requests have shown. [`trial`]: the one request of a canary's way back. [`reload`]: another configuration.
 //!   [`kept`]: what the next process is told.
 //! - [`change`]: what an event changed.
 

@@ -12,9 +12,9 @@ use crate::model::{ServiceSpec, Track};
 use crate::table::Alarm;
 
 impl Fleet {
-    /// Follows `services` from here on, in their order. A service is the same by its name, a backend by its track, its id
-    /// and its address; what is new starts as at the start of the process. Gives what changed of services that were there
-    /// before.
+    /// Follows `services` from here on, in their order. A service is the same by its name, a backend by its track, its
+    /// id and its address; what is new starts as at the start of the process. Gives what changed of services that were
+    /// there before.
     pub(in crate::control) fn reload(
         &mut self,
         services: &[ServiceSpec],

@@ -11,8 +11,8 @@ use crate::table::{Trial, TrialState};
 
 /// A trial is waived when so many requests passed it by, none of which may be repeated ..
 const PASSED_OVER: u32 = 20;
-/// .. and this long nobody took it. Without any traffic it waits for the first request. An answer that goes on for as long
-/// without breaking off is good enough: it may be a stream that never ends, or its client may be slow on purpose.
+/// .. and this long nobody took it. Without any traffic it waits for the first request. An answer that goes on for as
+/// long without breaking off is good enough: it may be a stream that never ends, or its client may be slow on purpose.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A trial that stands in the table.

@@ -10,8 +10,8 @@
 //! A failed probe or a new reason takes it back from anywhere, and a failed trial is an ejection by live traffic with a
 //! longer penalty. So one passed probe never undoes what live traffic did. At the start the reasons are
 //! [`Reason::Unprobed`] and [`Reason::AlertUnread`]; where nothing else is raised, one passed probe and one reading are
-//! enough. The pass that ends [`Reason::Probe`] is the first of `rise`. Proving and trial are reasons as well, so that a
-//! canary that is out always has one.
+//! enough. The pass that ends [`Reason::Probe`] is the first of `rise`. Proving and trial are reasons as well, so that
+//! a canary that is out always has one.
 
 pub(super) mod penalty;
 pub(super) mod ramp;
@@ -99,7 +99,8 @@ impl Gate {
         self.reasons.extend(kept.reasons().filter(lasts));
     }
 
-    /// Other rules for the same canary, and perhaps other backends: only what those proved that are `there` still counts.
+    /// Other rules for the same canary, and perhaps other backends: only what those proved that are `there` still
+    /// counts.
     pub(super) fn reload(&mut self, rise: u32, outlier: OutlierSpec, there: impl Fn(&BackendId) -> bool) {
         (self.rise, self.outlier) = (rise, outlier);
         self.proofs.retain(|backend, _| there(backend));

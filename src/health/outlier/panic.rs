@@ -14,8 +14,8 @@ pub struct Showing {
 }
 
 /// Whether the last word of each member that got traffic lately is a failure, and stable is among them. A row is looked
-/// at and not the counts: at a high rate the last moments still hold successes from before a shared fault. One of several
-/// that fails while the others got nothing, as in a service with few requests, shows nothing that they share.
+/// at and not the counts: at a high rate the last moments still hold successes from before a shared fault. One of
+/// several that fails while the others got nothing, as in a service with few requests, shows nothing that they share.
 pub fn all_fail(members: &[Showing]) -> bool {
     let stable = members.iter().any(|member| member.track == Track::Stable && member.recent.failed > 0);
     let mut asked = members.iter().filter(|member| member.recent.total() > 0);

@@ -1,9 +1,9 @@
 //! Small writes of one worker, put off until its ready tasks have run.
 //!
 //! A write to a socket is the dearest thing that a proxy does, and dearer still when the receiver sleeps and has to be
-//! woken for each. Here the small writes of a batch of ready connections go out one right after the other when the batch
-//! is through: receivers are woken for several at once, and neither this program's code nor the kernel's grows cold in
-//! between. A write waits for nothing but other work that is ready.
+//! woken for each. Here the small writes of a batch of ready connections go out one right after the other when the
+//! batch is through: receivers are woken for several at once, and neither this program's code nor the kernel's grows
+//! cold in between. A write waits for nothing but other work that is ready.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};

@@ -22,9 +22,9 @@ impl Keepsake {
 
     /// The `Set-Cookie` for an answer of `backend`.
     ///
-    /// A retry leaves a visitor's cookie as it is. One who was only sent on, because the first choice left the rotation or
-    /// is at its limits, is as good as chosen for the other backend: with its session in memory there, it has to come
-    /// back. To the other version it is bound only together with a backend, lest limits change the split.
+    /// A retry leaves a visitor's cookie as it is. One who was only sent on, because the first choice left the rotation
+    /// or is at its limits, is as good as chosen for the other backend: with its session in memory there, it has to
+    /// come back. To the other version it is bound only together with a backend, lest limits change the split.
     pub fn of(self, backend: &Backend, retried: bool) -> Option<HeaderValue> {
         if backend.key == self.chosen {
             Some(self.cookie)

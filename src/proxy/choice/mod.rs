@@ -51,8 +51,8 @@ pub fn choose(service: &Routed, visitor: &Visitor<'_>) -> Option<Chosen> {
     }
 }
 
-/// What `backend`, which an older table chose, is now: the same, or the one of its name with other addresses. `None`: it
-/// takes the request no more.
+/// What `backend`, which an older table chose, is now: the same, or the one of its name with other addresses. `None`:
+/// it takes the request no more.
 pub fn renewed<'a>(service: &'a Routed, backend: &Backend, pinned: Pinned) -> Option<&'a Arc<Backend>> {
     let kept = if pinned != Pinned::No && goes(service, backend.track) { &service.kept[..] } else { &[] };
     let mut all = service.lane(backend.track).members().iter().chain(kept);

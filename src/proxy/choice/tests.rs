@@ -8,7 +8,7 @@ use super::*;
 use crate::metrics::Metrics;
 use crate::model::{
     BackendId, Balance, Condition, CookieSpec, PoolLimits, ProbeTarget, RetrySpec, RuleSpec, Secret, ServiceName,
-    StatusRanges, TesterSpec, Timeouts,
+    TesterSpec, Timeouts,
 };
 use crate::table::{Keys, Lane, Pins, Positions, Schedule, Split, Terms};
 
@@ -36,14 +36,7 @@ fn web(choice: Choice) -> Routed {
 fn backend(track: Track, id: &str) -> Arc<Backend> {
     let second = Duration::from_secs(1);
     let (id, service) = (BackendId::new(id), name());
-    let retry = RetrySpec {
-        idempotent: false,
-        buffer: 0,
-        canary_statuses: StatusRanges::none(),
-        stable_statuses: StatusRanges::none(),
-        budget_percent: 20,
-        budget_min: 3,
-    };
+    let retry = RetrySpec::specimen();
     Arc::new(Backend {
         key: u64::from(id.as_str().as_bytes()[0]),
         id: id.clone(),

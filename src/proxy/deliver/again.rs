@@ -51,8 +51,8 @@ pub(super) fn is_ejected(service: &Routed, exchange: &Exchange) -> bool {
     backend.track == Track::Canary && !routed && !(exchange.on_trial() && trying(service).any(|member| same(&member)))
 }
 
-/// Another backend than `from`, on stable when there is one, and never a canary instead of stable. One whose limits leave
-/// room goes first.
+/// Another backend than `from`, on stable when there is one, and never a canary instead of stable. One whose limits
+/// leave room goes first.
 ///
 /// What comes from the canary is new to stable and takes its turn there. What stays in its track had a turn: to draw
 /// another one would bring the next request to the backend that failed this one.

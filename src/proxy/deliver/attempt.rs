@@ -60,8 +60,8 @@ pub(super) enum Ended {
 /// - One that was written to a *reused* connection and got no byte back is sent again, once, if it is a GET, HEAD or
 ///   OPTIONS without a body.
 ///
-/// Whether the backend is still in rotation is looked at once more just before anything is written. Cancel safe: dropped,
-/// it closes the connection that it uses.
+/// Whether the backend is still in rotation is looked at once more just before anything is written. Cancel safe:
+/// dropped, it closes the connection that it uses.
 pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut Errand, answer: &mut Answer) -> Ended {
     let (worker, pace) = (&client.worker, &client.pace);
     let mut pooled = first_connection(worker, exchange, errand);
@@ -120,8 +120,8 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
     }
 }
 
-/// A pooled connection, if there is one. A request under which a backend died gets a fresh one: whether that ends without
-/// a byte as well must not be left in doubt by a connection that had been closed before.
+/// A pooled connection, if there is one. A request under which a backend died gets a fresh one: whether that ends
+/// without a byte as well must not be left in doubt by a connection that had been closed before.
 fn first_connection(worker: &Worker, exchange: &Exchange, errand: &Errand) -> Option<Box<Connection>> {
     // At its limits a backend gets no fresh connection beside an idle one.
     let fresh = errand.killed_one && exchange.backend.circuit.is_none();

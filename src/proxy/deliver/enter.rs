@@ -9,8 +9,8 @@ use super::{again, waiting};
 use crate::model::Track;
 
 /// Gets the request of `exchange` a place: at its backend; or at another one of stable that has room at once; or at its
-/// backend when its turn in the queue comes; or, from the canary, on stable. One that waits goes elsewhere when the backend
-/// leaves the rotation. Counts nothing for or against a backend.
+/// backend when its turn in the queue comes; or, from the canary, on stable. One that waits goes elsewhere when the
+/// backend leaves the rotation. Counts nothing for or against a backend.
 ///
 /// Cancel safe: dropped, it leaves the queue.
 ///

@@ -1,9 +1,10 @@
 //! A request's way to an answer: an attempt at a backend, and one more at another where that is safe.
 //!
-//! [`errand`] is what is delivered, [`attempt`] one try at one backend, [`retry`] the rule for another, [`next`] its right to
-//! run, [`again`] where it goes. [`poison`] knows what must not be sent again, [`waiting`] wakes who waits on a backend that left,
-//! [`whole`] reads short answers to their end, [`enter`] minds the limits of a backend, [`trial`] puts a request to the
-//! test.
+//! - [`errand`] is what is delivered. [`replay`] keeps its body and [`spare`] its head, to be sent again.
+//! - [`attempt`] is one try at one backend. [`enter`] minds the backend's limits, [`whole`] reads short answers to
+//!   their end, [`waiting`] wakes who waits on a backend that left, [`trial`] puts a request to the test.
+//! - [`retry`] is the rule for another try, [`next`] its right to run, [`again`] where it goes. [`poison`] knows what
+//!   must not be sent again.
 
 mod again;
 mod attempt;
@@ -46,8 +47,8 @@ pub(super) struct Shared {
     pub(super) begging: Notify,
 }
 
-/// Brings `errand` to the backend of `exchange`, or to another, until one has filled in `answer`. Every attempt that failed is
-/// counted for its backend; the answer is counted by [`Exchange`], which knows when it has ended.
+/// Brings `errand` to the backend of `exchange`, or to another, until one has filled in `answer`. Every attempt that
+/// failed is counted for its backend; the answer is counted by [`Exchange`], which knows when it has ended.
 ///
 /// Cancel safe: dropped, it closes the connection that it uses.
 ///

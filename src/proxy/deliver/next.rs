@@ -13,8 +13,8 @@ use crate::metrics::RetryRefused;
 use crate::table::{Backend, BudgetSeat, RoutingTable};
 
 /// How long a request that got no answer waits for a place in the budget. When a backend dies, all that it worked on
-/// fails in one moment, which is more than the budget lets run at a time, and each place is free again as soon as a head
-/// has come.
+/// fails in one moment, which is more than the budget lets run at a time, and each place is free again as soon as a
+/// head has come.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Another backend for a request that failed.

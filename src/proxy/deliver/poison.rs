@@ -19,8 +19,8 @@ const MOST: usize = 1024;
 /// What has killed two backends of late: service, method and path without its query. An answer clears it: two backends
 /// that are killed at once die under harmless requests, which must not lose their retries for that.
 ///
-/// Shared by the workers. The lock is taken only when a request has failed, or while anything is remembered, and held for
-/// a look through a bounded list.
+/// Shared by the workers. The lock is taken only when a request has failed, or while anything is remembered, and held
+/// for a look through a bounded list.
 #[derive(Debug, Default)]
 pub(super) struct Poison {
     /// Paths may be long and many: what is remembered is their hash, by a secret of this process.

@@ -35,8 +35,8 @@ pub(super) enum Verdict {
 }
 
 /// One retry a request. What was not written is always fit for it; what was, only if it may run twice. Canary to stable
-/// costs no budget, because the canary's ejection bounds it; nor does what was not written, because nobody has worked on
-/// it: the retry is no more load than the request was to be.
+/// costs no budget, because the canary's ejection bounds it; nor does what was not written, because nobody has worked
+/// on it: the retry is no more load than the request was to be.
 pub(super) fn verdict(case: Case) -> Verdict {
     if case.retried || (case.written && !case.repeatable) || (case.answered && case.pinned) {
         Verdict::No
@@ -73,7 +73,6 @@ pub(in crate::proxy) fn is_pass(status: StatusCode) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::StatusRanges;
 
     const CANARY: Case = Case {
         track: Track::Canary,
@@ -87,14 +86,7 @@ mod tests {
     const STABLE: Case = Case { track: Track::Stable, ..CANARY };
 
     fn spec(idempotent: bool) -> RetrySpec {
-        RetrySpec {
-            idempotent,
-            buffer: 64 * 1024,
-            canary_statuses: StatusRanges::new(vec![500..=500, 502..=504]).unwrap(),
-            stable_statuses: StatusRanges::new(vec![502..=504]).unwrap(),
-            budget_percent: 20,
-            budget_min: 3,
-        }
+        RetrySpec { idempotent, ..RetrySpec::specimen() }
     }
 
     #[test]

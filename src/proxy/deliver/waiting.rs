@@ -25,8 +25,8 @@ impl Waiting {
         }
     }
 
-    /// Ready when a table is published after this call, whenever it is polled first: who looks at the table first, calls
-    /// this, and does not pause in between misses none. Costs nothing until it is polled.
+    /// Ready when a table is published after this call, whenever it is polled first: who looks at the table first,
+    /// calls this, and does not pause in between misses none. Costs nothing until it is polled.
     pub(super) fn changed(&self) -> Notified<'_> {
         self.0.notified()
     }

@@ -1,5 +1,5 @@
-//! Short answers are read whole before their head goes to the client: one that breaks off is a failure then, which can be
-//! retried, and not a broken answer.
+//! Short answers are read whole before their head goes to the client: one that breaks off is a failure then, which can
+//! be retried, and not a broken answer.
 
 use std::future::poll_fn;
 use std::task::Poll;

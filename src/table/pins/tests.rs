@@ -138,7 +138,9 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_looks_like_a_cookie_makes_a_pin_or_a_panic(value in "[12]\\.[scx](\\.[0-9a-f]{0,6})?\\.[0-9a-f]{0,34}") {
+    fn nothing_that_looks_like_a_cookie_makes_a_pin_or_a_panic(
+        value in "[12]\\.[scx](\\.[0-9a-f]{0,6})?\\.[0-9a-f]{0,34}",
+    ) {
         prop_assert_eq!(read(&by_backend(&["k"]), &value), None);
     }
 }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
-use std::time::Instant;
 
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
@@ -31,8 +30,6 @@ pub(crate) struct Request {
     pub(crate) body: Body,
     /// The number of the connection that it came on.
     pub(crate) connection: usize,
-    /// When its head was there.
-    pub(crate) at: Instant,
 }
 
 pub(super) struct State {

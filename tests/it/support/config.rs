@@ -190,8 +190,13 @@ impl Service {
 
 /// A configuration as it stands, in a directory of its own.
 pub(crate) fn written(text: &str) -> (TempDir, PathBuf) {
+    file("coalmine.toml", text)
+}
+
+/// A file in a directory of its own, such as one with a secret.
+pub(crate) fn file(name: &str, text: &str) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("coalmine.toml");
+    let path = directory.path().join(name);
     fs::write(&path, text).unwrap();
     (directory, path)
 }

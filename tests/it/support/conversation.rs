@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -67,7 +67,7 @@ impl Conversation {
         let script = rule.map(|rule| rule.script.clone()).unwrap_or_default();
         let mut requests = self.state.requests.lock().unwrap();
         let body = Body::of_request(head);
-        requests.push(Request { head: head.clone(), body, connection: self.connection, at: Instant::now() });
+        requests.push(Request { head: head.clone(), body, connection: self.connection });
         (script, Some(requests.len() - 1))
     }
 

@@ -1,3 +1,5 @@
+//! What an event changes of a service, told to a fleet without sockets or clock.
+
 use super::*;
 use std::time::SystemTime;
 
