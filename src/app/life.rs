@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use anyhow::Context;
 use tokio::sync::{mpsc, oneshot};
@@ -20,7 +20,7 @@ use crate::shutdown::{Order, Orders, Signals};
 pub async fn live(path: &Path, settings: Settings) -> anyhow::Result<()> {
     let no_signals = "signals can't be handled";
     let mut signals = Signals::install().context(no_signals)?;
-    let orders = Orders::install().context(no_signals)?;
+    let mut orders = Orders::install().context(no_signals)?;
     let program = Program::of_this_process().context("it can't be told which program this is")?;
     limits::raise_open_files();
 
@@ -33,26 +33,50 @@ pub async fn live(path: &Path, settings: Settings) -> anyhow::Result<()> {
         systemd::ready();
     });
 
-    let end = Desk { path, program, orders, reloads }.serve(&mut app, &mut signals).await;
+    let end = Desk { path, program, orders: &mut orders, reloads }.serve(&mut app, &mut signals).await;
     let drain = app.settings().listen.drain;
-    let ending: Pin<Box<dyn Future<Output = ()>>> = match end {
+    match end {
         End::Stop(signal) => {
             tracing::info!(signal, ?drain, "stopping: running requests may end");
             systemd::stopping();
-            Box::pin(app.stop())
+            see_out(Box::pin(app.stop()), None, &mut signals, &mut orders).await;
         }
-        End::HandedOver(successor) => {
+        End::HandedOver(mut successor) => {
+            successor.release();
             tracing::info!(pid = successor.pid, ?drain, "handed over: running requests may end");
             systemd::main_process(successor.pid);
-            successor.release();
-            Box::pin(app.leave())
+            see_out(Box::pin(app.leave()), Some(successor), &mut signals, &mut orders).await;
         }
-    };
-    tokio::select! {
-        () = ending => tracing::info!("stopped"),
-        signal = signals.next() => tracing::warn!(signal, "stopped at once"),
     }
     Ok(())
+}
+
+/// Waits for the end, which a signal brings at once when it is the second that asks for it. A hand-over is none: the
+/// first signal after it asks for what is being done. Orders are the successor's.
+async fn see_out(
+    ending: Pin<Box<dyn Future<Output = ()>>>,
+    successor: Option<Successor>,
+    signals: &mut Signals,
+    orders: &mut Orders,
+) {
+    let mut ending = pin!(async { tokio::join!(ending, systemd::heard()) });
+    let mut asked = successor.is_none();
+    loop {
+        tokio::select! {
+            _ = &mut ending => return tracing::info!("stopped"),
+            signal = signals.next() => {
+                if asked {
+                    return tracing::warn!(signal, "stopped at once");
+                }
+                asked = true;
+                tracing::info!(signal, "stopping already: running requests may end");
+            }
+            order = orders.next() => match (order, &successor) {
+                (Order::Reload, Some(successor)) => successor.reload(),
+                (order, _) => tracing::warn!(?order, "stopping: not followed"),
+            },
+        }
+    }
 }
 
 /// Takes over from a predecessor when there is one. It serves until this process is ready to.
@@ -87,7 +111,7 @@ enum End {
 struct Desk<'a> {
     path: &'a Path,
     program: Program,
-    orders: Orders,
+    orders: &'a mut Orders,
     reloads: mpsc::Receiver<oneshot::Sender<Result<Reloaded, String>>>,
 }
 

@@ -53,7 +53,8 @@ use scouts::Scouts;
 
 /// Reports and readings that may wait for the controller.
 const QUEUE: usize = 1024;
-/// How long probes and requests to the admin listeners may take to end after the data plane has ended.
+/// How long probes and requests to the admin listeners may take to end after the data plane has ended, and then the
+/// control thread.
 const GRACE: Duration = Duration::from_secs(1);
 /// How long the first probes and the first reading of the alerts are waited for at most. The canary stays out until they
 /// are there.
@@ -280,8 +281,11 @@ impl App {
         if timeout(GRACE, tasks.wait()).await.is_err() {
             tracing::warn!(tasks = tasks.len(), grace = ?GRACE, "not everything has ended: leaving it");
         }
-        if control.join().is_err() {
-            tracing::error!("the control thread panicked");
+        // One that hangs must not hold the process either, nor keep it from hearing a second signal.
+        match timeout(GRACE, tokio::task::spawn_blocking(move || control.join())).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(_) => tracing::error!("the control thread panicked"),
+            Err(_) => tracing::error!(grace = ?GRACE, "the control thread does not end: leaving it"),
         }
     }
 }

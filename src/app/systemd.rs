@@ -4,11 +4,16 @@
 //! - Sockets that this program put into the unit's store (`FileDescriptorStoreMax=`), so that a restart refuses nobody.
 //! - Notifications (`Type=notify`): ready, reloading, stopping, which process is the main one, alive.
 
+use std::io;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
+use tokio::sync::oneshot;
 
 use super::door::{Door, Inherited, Label, Origin, Purpose};
 use crate::control::Heartbeat;
@@ -17,6 +22,30 @@ use crate::control::Heartbeat;
 const STORED: &str = "stored-";
 /// Sockets in one notification; the kernel takes 253.
 const SOCKETS: usize = 64;
+/// Notifications that may wait for a systemd that does not read them.
+const QUEUE: usize = 64;
+/// How long the end of a process waits for systemd to take the last of them.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+type Notification = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
+/// Sends notifications, in order, on a thread of its own: systemd may be busy, and a send waits for it. `None`: nobody
+/// wants any.
+static VOICE: LazyLock<Option<SyncSender<Notification>>> = LazyLock::new(|| {
+    std::env::var_os("NOTIFY_SOCKET")?;
+    let (voice, notifications) = sync_channel::<Notification>(QUEUE);
+    let speak = move || {
+        for notify in notifications {
+            if let Err(error) = notify() {
+                tracing::warn!(%error, "systemd can't be told");
+            }
+        }
+    };
+    std::thread::Builder::new().name("systemd".to_owned()).spawn(speak).ok()?;
+    Some(voice)
+});
+/// The queue was full at the last notification.
+static FULL: AtomicBool = AtomicBool::new(false);
 
 /// The sockets that this process was started with.
 pub(super) fn sockets() -> Inherited {
@@ -43,37 +72,41 @@ fn label(name: &str) -> Label {
 }
 
 /// Puts the sockets that are no unit's into the store, and takes those out that are not used any more.
-pub(super) fn store(doors: &[Door]) {
+pub(super) fn store(doors: &Arc<[Door]>) {
     for purpose in [Purpose::Http, Purpose::Admin, Purpose::Metrics] {
-        let name = format!("{STORED}{}", purpose.as_str());
-        let wanted = Label { purpose: Some(purpose), origin: Origin::Own };
-        let sockets: Vec<_> =
-            doors.iter().filter(|door| door.label == wanted).map(|door| door.socket.as_fd()).collect();
-        tell(&[NotifyState::FdStoreRemove, NotifyState::FdName(&name)]);
-        for some in sockets.chunks(SOCKETS) {
-            said(sd_notify::notify_with_fds(&[NotifyState::FdStore, NotifyState::FdName(&name)], some));
-        }
+        let doors = doors.clone();
+        say(move || {
+            let name = format!("{STORED}{}", purpose.as_str());
+            let wanted = Label { purpose: Some(purpose), origin: Origin::Own };
+            let sockets: Vec<_> =
+                doors.iter().filter(|door| door.label == wanted).map(|door| door.socket.as_fd()).collect();
+            sd_notify::notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(&name)])?;
+            let mut stored = sockets
+                .chunks(SOCKETS)
+                .map(|some| sd_notify::notify_with_fds(&[NotifyState::FdStore, NotifyState::FdName(&name)], some));
+            stored.try_for_each(|stored| stored)
+        });
     }
 }
 
 pub(super) fn ready() {
-    tell(&[NotifyState::Ready]);
+    tell([NotifyState::Ready]);
 }
 
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Ok(now) => tell([NotifyState::Reloading, now]),
         Err(error) => tracing::debug!(%error, "no clock"),
     }
 }
 
 pub(super) fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    tell([NotifyState::Stopping]);
 }
 
 /// Another process goes on as the service.
 pub(super) fn main_process(pid: u32) {
-    tell(&[NotifyState::MainPid(pid)]);
+    tell([NotifyState::MainPid(pid)]);
 }
 
 /// Tells systemd that this process is alive, for as long as the controller is. Ends at once when nobody asks.
@@ -83,18 +116,36 @@ pub(super) async fn watchdog(heartbeat: Heartbeat) {
     loop {
         turns.tick().await;
         if heartbeat.age() < limit / 2 {
-            tell(&[NotifyState::Watchdog]);
+            tell([NotifyState::Watchdog]);
         }
     }
 }
 
-fn tell(state: &[NotifyState<'_>]) {
-    said(sd_notify::notify(state));
+/// Waits until systemd has taken everything that it was told, or has had its time.
+pub(super) async fn heard() {
+    let (done, heard) = oneshot::channel();
+    say(move || {
+        // Who waited may have lost patience.
+        let _ = done.send(());
+        Ok(())
+    });
+    if tokio::time::timeout(PATIENCE, heard).await.is_err() {
+        tracing::warn!("systemd does not listen: leaving without its having heard all");
+    }
 }
 
-fn said(outcome: std::io::Result<()>) {
-    if let Err(error) = outcome {
-        tracing::warn!(%error, "systemd can't be told");
+fn tell<const N: usize>(state: [NotifyState<'static>; N]) {
+    say(move || sd_notify::notify(&state));
+}
+
+/// Never waits: what does not fit into the queue is lost.
+fn say(notify: impl FnOnce() -> io::Result<()> + Send + 'static) {
+    let Some(voice) = &*VOICE else { return };
+    let full = voice.try_send(Box::new(notify)).is_err();
+    if full && !FULL.swap(full, Relaxed) {
+        tracing::warn!("systemd does not listen: it misses what it is told");
+    } else if !full {
+        FULL.store(false, Relaxed);
     }
 }
 

@@ -116,7 +116,11 @@ async fn sweeping(worker: &Worker, step: impl Future<Output = ()>) {
         tokio::select! {
             biased;
             () = &mut step => return,
-            _ = sweep.tick() => worker.pool.sweep(Instant::now()),
+            _ = sweep.tick() => {
+                // A thread without requests lets go of the table before, and of the backends that only that one names.
+                worker.table.read(|_| ());
+                worker.pool.sweep(Instant::now());
+            }
         }
     }
 }

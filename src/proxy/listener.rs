@@ -53,11 +53,17 @@ pub(super) async fn accept(worker: Arc<Worker>, listener: TcpListener) {
 
 /// Takes what the kernel has accepted on a listener that is to be closed, which must not block.
 pub(super) fn clear(worker: &Arc<Worker>, listener: &std::net::TcpListener) {
-    while let Ok((tcp, peer)) = listener.accept() {
-        if tcp.set_nonblocking(true).is_ok()
-            && let Ok(tcp) = tokio::net::TcpStream::from_std(tcp)
-        {
-            worker.spawn(connection::serve(worker.clone(), tcp, peer));
+    loop {
+        match listener.accept() {
+            Ok((tcp, peer)) => {
+                if tcp.set_nonblocking(true).is_ok()
+                    && let Ok(tcp) = tokio::net::TcpStream::from_std(tcp)
+                {
+                    worker.spawn(connection::serve(worker.clone(), tcp, peer));
+                }
+            }
+            Err(error) if of_the_connection(&error) => {}
+            Err(_) => return,
         }
     }
 }

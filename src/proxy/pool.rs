@@ -1,11 +1,11 @@
 //! Idle connections to backends, kept by each worker for itself.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::upstream::Connection;
-use crate::table::{Backend, BackendKey, Circuit};
+use crate::table::{Backend, BackendKey, Circuit, Outcomes};
 
 /// The idle connections of one worker. The lock is never contended: only the worker's own thread takes it, and never
 /// across an `.await`; it is there because tasks must be `Send`.
@@ -18,6 +18,8 @@ struct Idle {
     connections: Vec<(Box<Connection>, Instant)>,
     timeout: Duration,
     circuit: Option<Arc<Circuit>>,
+    /// Gone when the configuration names the backend no longer, and its last request has ended.
+    outcomes: Weak<Outcomes>,
 }
 
 impl Pool {
@@ -47,6 +49,7 @@ impl Pool {
             connections: Vec::new(),
             timeout: limits.idle_timeout,
             circuit: backend.circuit.clone(),
+            outcomes: Arc::downgrade(&backend.outcomes),
         });
         idle.timeout = limits.idle_timeout;
         if idle.connections.len() < limits.max_idle {
@@ -55,10 +58,14 @@ impl Pool {
         }
     }
 
-    /// Closes what has been idle for too long, was closed by its backend, or has to give way.
+    /// Closes what has been idle for too long, was closed by its backend, leads to one that is configured no longer, or
+    /// has to give way.
     pub(super) fn sweep(&self, now: Instant) {
         self.give_way();
         self.lock().retain(|_, idle| {
+            if idle.outcomes.strong_count() == 0 {
+                return false;
+            }
             let timeout = idle.timeout;
             idle.connections.retain_mut(|(connection, since)| {
                 now.saturating_duration_since(*since) < timeout && connection.check()

@@ -152,6 +152,43 @@ fn a_running_request_is_finished_by_the_old_process() {
 }
 
 #[test]
+fn a_signal_to_stop_after_an_upgrade_cuts_no_running_request_off() {
+    let backend = Backend::start("a");
+    let latch = Latch::shut();
+    backend.on("/slow", Script::new().hold(&latch).send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow"));
+    let mut coalmine = Config::of(&[&backend], &[]).start();
+    let lineage = Lineage::of(&coalmine);
+    let mut running = coalmine.connect();
+    running.send(request("GET", "/slow", &[]));
+    eventually("the request arrived", || backend.count() == 1);
+    lineage.upgrade();
+    coalmine.process.signal("TERM");
+    let log = coalmine.process.stderr.clone();
+    eventually("it is heard", || coalmine.process.has_ended() || log.text().contains("stopping already"));
+    latch.open();
+    assert_eq!(running.receive().text(), "slow");
+    assert_eq!(coalmine.process.wait_code(), Some(0));
+}
+
+#[test]
+fn a_reload_that_is_asked_of_the_old_process_is_done_by_the_new_one() {
+    let backend = Backend::start("a");
+    let latch = Latch::shut();
+    backend.on("/slow", Script::new().hold(&latch).send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow"));
+    let coalmine = Config::of(&[&backend], &[]).start();
+    let lineage = Lineage::of(&coalmine);
+    let mut running = coalmine.connect();
+    running.send(request("GET", "/slow", &[]));
+    eventually("the request arrived", || backend.count() == 1);
+    lineage.upgrade();
+    coalmine.process.signal("HUP");
+    let log = coalmine.process.stderr.clone();
+    eventually("it is loaded", || log.text().contains("configuration loaded again"));
+    latch.open();
+    assert_eq!(running.receive().text(), "slow");
+}
+
+#[test]
 fn an_idle_connection_has_one_more_request_and_is_told_that_it_is_the_last() {
     let backend = Backend::start("a");
     let coalmine = Config::of(&[&backend], &[]).start();

@@ -152,6 +152,17 @@ fn a_running_request_at_a_removed_backend_ends_and_others_keep_their_connections
     assert_eq!(texts, ["slow", "stays"]);
 }
 
+#[test]
+fn an_idle_connection_to_a_removed_backend_is_closed() {
+    let (gone, stays) = (Backend::start("gone"), Backend::start("stays"));
+    gone.on("/", Script::new().send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngone").await_end());
+    let coalmine = Config::of(&[&gone], &[]).start();
+    assert_eq!(coalmine.get("/").text(), "gone");
+    put_in_force(&coalmine, &Config::of(&[&stays], &[]));
+    assert_eq!(coalmine.get("/").text(), "stays");
+    eventually("it is closed", || gone.ended() == 1);
+}
+
 /// Writes the file and has it read; gives what changed.
 #[track_caller]
 fn put_in_force(coalmine: &Coalmine, config: &Config) -> Vec<String> {

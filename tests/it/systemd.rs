@@ -59,6 +59,13 @@ impl Manager {
         eventually(&format!("systemd hears {word}"), || self.heard().iter().any(|text| text.starts_with(word)));
     }
 
+    /// Until somebody reads, every further notification has to wait.
+    fn fill(&self) {
+        let sender = UnixDatagram::unbound().unwrap();
+        sender.set_nonblocking(true).unwrap();
+        while sender.send_to(b"X=1", self.path()).is_ok() {}
+    }
+
     fn forget(&mut self) {
         self.heard();
         self.heard.clear();
@@ -98,6 +105,20 @@ fn systemd_is_told_of_each_step_of_a_life() {
     assert!(!manager.heard().iter().any(|text| text == "STOPPING=1"));
     crate::support::lineage::signal("TERM", successor);
     manager.await_word("STOPPING=1");
+}
+
+#[test]
+fn a_systemd_that_does_not_listen_holds_nothing_up() {
+    let backend = Backend::start("a");
+    let mut manager = Manager::start();
+    let path = manager.path();
+    let mut coalmine = Coalmine::start_under_systemd(&config(&backend), &[("NOTIFY_SOCKET", path.as_str())], None);
+    manager.await_word("READY=1");
+    manager.fill();
+    assert_eq!(coalmine.ask("POST", "/api/v1/reload").status(), 200);
+    assert_eq!(coalmine.get("/").text(), "a");
+    coalmine.process.signal("TERM");
+    assert_eq!(coalmine.process.wait_code(), Some(0));
 }
 
 #[test]

@@ -62,14 +62,15 @@ impl Successor {
 
     /// Has it read the configuration once more.
     pub(in crate::app) fn reload(&self) {
-        let pid = self.child.as_ref().map(Pid::from_child);
+        // The id is nobody else's: this process, its parent, never asks how it ended.
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
         if let Some(Err(error)) = pid.map(|pid| kill_process(pid, Signal::HUP)) {
             tracing::warn!(%error, "the successor can't be told that the configuration has changed");
         }
     }
 
     /// It goes on when this process ends.
-    pub(in crate::app) fn release(mut self) {
+    pub(in crate::app) fn release(&mut self) {
         self.child = None;
     }
 
