@@ -5,37 +5,18 @@ use serde_json::Value;
 
 use super::client::path;
 use super::table::plain;
-use super::{By, Client, Place, say};
+use super::wish::{Recall, Wish};
+use super::{Client, say};
 
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Raise {
-    service: String,
-    /// Why
-    reason: Option<String>,
-    #[command(flatten)]
-    by: By,
-    #[command(flatten)]
-    place: Place,
-}
-
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Clear {
-    service: String,
-    #[command(flatten)]
-    by: By,
-    #[command(flatten)]
-    place: Place,
-}
-
-pub(super) async fn raise(arguments: &Raise) -> anyhow::Result<()> {
-    let Raise { service, reason, by, place } = arguments;
+pub(super) async fn raise(arguments: &Wish) -> anyhow::Result<()> {
+    let Wish { service, reason, by, place } = arguments;
     let body = by.saying(reason.as_deref());
     let standing = Client::new(place)?.change(Method::PUT, &path(service, "/alert"), body).await?;
     Ok(say(&format!("{service}: no traffic for the canary; alerts stand of {}", owners(&standing)))?)
 }
 
-pub(super) async fn clear(arguments: &Clear) -> anyhow::Result<()> {
-    let Clear { service, by, place } = arguments;
+pub(super) async fn clear(arguments: &Recall) -> anyhow::Result<()> {
+    let Recall { service, by, place } = arguments;
     let standing = Client::new(place)?.change(Method::DELETE, &path(service, "/alert"), by.saying(None)).await?;
     let left = match owners(&standing) {
         owners if owners.is_empty() => "no alert stands".to_owned(),

@@ -10,6 +10,7 @@ mod reload;
 mod status;
 mod table;
 mod weight;
+mod wish;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 
 use self::client::Client;
 use self::place::Place;
+use self::wish::{Recall, Wish};
 use super::serve;
 
 pub(super) use self::client::Refused;
@@ -38,16 +40,16 @@ pub(super) enum Operate {
     Weight(weight::Arguments),
     /// Raise an alert: the canary of a service must not get traffic
     #[command(after_help = "Example:\n  coalmine alert shop \"error rate 7 %\"")]
-    Alert(alert::Raise),
+    Alert(Wish),
     /// Remove the alert that was raised by hand
     #[command(after_help = "Example:\n  coalmine clear shop\n\nAlerts of other owners remain, and are named.")]
-    Clear(alert::Clear),
+    Clear(Recall),
     /// Take the canary of a service out until it is readmitted
     #[command(after_help = "Example:\n  coalmine eject shop \"looks odd\"")]
-    Eject(ejection::Eject),
+    Eject(Wish),
     /// Let a canary that was taken out by hand prove itself again
     #[command(after_help = "Example:\n  coalmine readmit shop")]
-    Readmit(ejection::Readmit),
+    Readmit(Recall),
     /// Send a backend no new requests
     #[command(after_help = "Example:\n  coalmine drain shop web2 --wait 30s && ssh web2 reboot\n\n\
         With --wait the exit code is 1 when the backend still works after that time; the drain stays.")]
