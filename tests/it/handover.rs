@@ -133,16 +133,21 @@ fn an_alert_in_memory_stands_over_an_upgrade() {
     coalmine.wait_admitted("web");
 }
 
-#[test]
-fn a_running_request_is_finished_by_the_old_process() {
-    let backend = Backend::start("a");
-    let latch = Latch::shut();
-    backend.on("/slow", Script::new().hold(&latch).send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow"));
-    let mut coalmine = Config::of(&[&backend], &[]).start();
-    let lineage = Lineage::of(&coalmine);
+/// A connection whose request the backend has and answers with `slow` when `latch` opens.
+fn held(coalmine: &Coalmine, backend: &Backend, latch: &Latch) -> Connection {
+    backend.on("/slow", Script::new().hold(latch).send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow"));
     let mut running = coalmine.connect();
     running.send(request("GET", "/slow", &[]));
     eventually("the request arrived", || backend.count() == 1);
+    running
+}
+
+#[test]
+fn a_running_request_is_finished_by_the_old_process() {
+    let (backend, latch) = (Backend::start("a"), Latch::shut());
+    let mut coalmine = Config::of(&[&backend], &[]).start();
+    let lineage = Lineage::of(&coalmine);
+    let mut running = held(&coalmine, &backend, &latch);
     lineage.upgrade();
     assert_eq!(coalmine.get("/").text(), "a", "the new one serves");
     assert!(!coalmine.process.has_ended());
@@ -153,14 +158,10 @@ fn a_running_request_is_finished_by_the_old_process() {
 
 #[test]
 fn a_signal_to_stop_after_an_upgrade_cuts_no_running_request_off() {
-    let backend = Backend::start("a");
-    let latch = Latch::shut();
-    backend.on("/slow", Script::new().hold(&latch).send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow"));
+    let (backend, latch) = (Backend::start("a"), Latch::shut());
     let mut coalmine = Config::of(&[&backend], &[]).start();
     let lineage = Lineage::of(&coalmine);
-    let mut running = coalmine.connect();
-    running.send(request("GET", "/slow", &[]));
-    eventually("the request arrived", || backend.count() == 1);
+    let mut running = held(&coalmine, &backend, &latch);
     lineage.upgrade();
     coalmine.process.signal("TERM");
     let log = coalmine.process.stderr.clone();
