@@ -9,8 +9,8 @@
 //! order in which a request meets it. [`control`] decides; [`health`] and [`bus`] are its senses. [`app`] puts all
 //! together. Lower never imports upper, and a test enforces it:
 //!
-//! `model` <- `metrics`, `net` <- `table`, `supervise` <- `proxy`, `health`, `bus` <- `control` <- `config` <-
-//! `shutdown`, `telemetry` <- `app` <- `cli` <- `main`.
+//! `model` <- `metrics`, `net` <- `table`, `supervise` <- `proxy`, `health`, `bus`, `notify` <- `control` <- `config` <-
+//! `shutdown`, `telemetry` <- `monitor` <- `app` <- `cli` <- `main`.
 //!
 //! # Lexicon
 //!
@@ -29,6 +29,7 @@
 //!   operators or other balancers have said there: a drain, weights, an ejection, a lease. **bus**: the store, as seen
 //!   from here.
 //! - **drain**: no new work, finish the old. **lease**: leave to take one backend down, for one at a time.
+//! - **notice**: what people and other programs are told of. **monitor**: the agent that watches a host.
 //! - **keepsake**: what a process leaves to the one that takes its place.
 //!
 //! # Invariants
@@ -51,7 +52,9 @@ pub mod control;
 pub mod health;
 pub mod metrics;
 pub mod model;
+pub mod monitor;
 pub mod net;
+pub mod notify;
 pub mod proxy;
 pub mod shutdown;
 pub mod supervise;
