@@ -1,0 +1,46 @@
+"""The fleet comes from nothing, by the commands that the README names."""
+
+import time
+
+import pytest
+from lab import Lab
+from report import Report
+
+pytestmark = pytest.mark.sets_up
+
+
+def test_the_hosts_boot(lab: Lab, report: Report) -> None:
+    lab.run("down", within=300)
+    started = time.monotonic()
+    lab.run("up", within=1200)
+    report.say(f"{len(lab.hosts())} hosts in {time.monotonic() - started:.0f} s")
+
+
+def test_the_site_is_deployed(lab: Lab, report: Report) -> None:
+    lab.play("site.yml", within=2400)
+    assert set(lab.recap) >= set(lab.hosts())
+    report.say(f"{sum(row['ok'] for row in lab.recap.values())} tasks")
+
+
+def test_a_second_run_changes_nothing(lab: Lab, report: Report) -> None:
+    text = lab.play("site.yml", within=2400)
+    assert {host: row["changed"] for host, row in lab.recap.items() if row["changed"]} == {}, _changed(text)
+
+
+def test_a_dry_run_is_clean(lab: Lab) -> None:
+    text = lab.play("site.yml", "--check", within=2400)
+    assert {host: row for host, row in lab.recap.items() if row["changed"] or row["failed"]} == {}, _changed(text)
+
+
+def test_the_fleet_verifies_itself(lab: Lab) -> None:
+    lab.play("verify.yml")
+
+
+def _changed(text: str) -> str:
+    lines = text.splitlines()
+    return "\n".join(
+        f"{task}: {line}"
+        for number, line in enumerate(lines)
+        if line.startswith("changed:")
+        for task in [next((lines[n] for n in range(number, -1, -1) if lines[n].startswith(("TASK", "RUNNING"))), "")]
+    )
