@@ -162,6 +162,30 @@ bench-compare: setup-bench ## measure beside nginx and HAProxy; PEERS=all adds E
 bench-eject: setup-bench ## measure how fast an alert takes the canary out under load
 	$(CARGO) bench --bench ejection -- --run $(ARGS)
 
+# The fleet: ansible/ on a lab of real hosts in network namespaces. Takes root; without it, says so and leaves it out.
+FLEET := $(TOOLS)/fleet/bin
+PYTEST := $(FLEET)/python -m pytest -p no:cacheprovider
+
+.PHONY: setup-fleet
+setup-fleet: ## install what the lab and its tests need: ansible and pytest in target/tools, the rest by apt when root
+	@ansible/lab/setup
+
+.PHONY: fleet-lint
+fleet-lint: setup-fleet ## check the roles and playbooks: ansible-lint, yamllint, their generated tables
+	$(FLEET)/yamllint -s ansible
+	cd ansible && PATH=$(FLEET):$$PATH ansible-lint --offline
+	$(FLEET)/python ansible/roles/document --check
+
+.PHONY: fleet-smoke
+fleet-smoke: fleet-lint ## boot a small fleet, deploy it, break it under load; ARGS="-k NAME"
+	$(CARGO) build
+	COALMINE_BINARY=target/debug/coalmine $(PYTEST) -x -q -s ansible/tests/fleet --fleet lab-small $(ARGS)
+
+.PHONY: fleet-test
+fleet-test: fleet-lint build ## the same with the whole fleet, and everything else in ansible/tests; ARGS="-k NAME"
+	$(PYTEST) -q ansible/tests --ignore ansible/tests/fleet
+	COALMINE_BINARY=target/release/coalmine $(PYTEST) -q -s ansible/tests/fleet --fleet lab $(ARGS)
+
 .PHONY: clean
 clean: ## remove everything that was built
 	$(CARGO) clean
