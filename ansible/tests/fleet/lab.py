@@ -39,7 +39,7 @@ class Lab:
         groups = yaml.safe_load((self.inventory / "group_vars/all/lab.yml").read_text())
         self.address: str = groups["fleet_address"]
         network = self.address.split(".")[2]
-        self.state = Path(os.environ.get("COALMINE_LAB_STATE", ROOT / "target/lab")) / network
+        self.state = Path(os.environ.get("COALMINE_LAB_STATE") or ROOT / "target/lab" / network)
         self.recap: dict[str, dict[str, int]] = {}
         self._hosts: dict[str, Any] = {}
 
@@ -69,7 +69,7 @@ class Lab:
     def hosts(self, group: str = "all") -> list[str]:
         """Names of the hosts of a group, by the inventory."""
         if not self._hosts:
-            tool = Path(os.environ.get("COALMINE_LAB_VENV", ROOT / "target/tools/fleet")) / "bin/ansible-inventory"
+            tool = Path(os.environ.get("COALMINE_LAB_VENV") or ROOT / "target/tools/fleet") / "bin/ansible-inventory"
             text = subprocess.run(
                 [str(tool), "-i", str(self.inventory), "--list"], capture_output=True, text=True, check=True
             ).stdout
