@@ -162,6 +162,18 @@ bench-compare: setup-bench ## measure beside nginx and HAProxy; PEERS=all adds E
 bench-eject: setup-bench ## measure how fast an alert takes the canary out under load
 	$(CARGO) bench --bench ejection -- --run $(ARGS)
 
+.PHONY: fleet-up
+fleet-up: setup-fleet ## boot the lab's hosts on this machine, as root; ARGS="-i INVENTORY NAME..."
+	ansible/lab/up $(ARGS)
+
+.PHONY: fleet-down
+fleet-down: ## take the lab's hosts away; ARGS="-i INVENTORY"
+	ansible/lab/down $(ARGS)
+
+.PHONY: setup-fleet
+setup-fleet: ## install what the lab needs: a Python environment in target/tools, programs by apt when root
+	ansible/lab/setup
+
 .PHONY: clean
 clean: ## remove everything that was built
 	$(CARGO) clean

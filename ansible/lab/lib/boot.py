@@ -10,7 +10,7 @@ from . import cgroups, disk, network, procfs, settings
 from .progress import say
 from .shell import LabError, run
 
-DEADLINE_S = 120
+DEADLINE_S = 300
 
 
 def runs(host):
@@ -71,13 +71,14 @@ def _wait(host):
             last = "\n  ".join(host.console.read_text(errors="replace").splitlines()[-8:])
             raise LabError(f"host {host.name}", "its PID 1 ended", f"{host.console} ends with:\n  {last}")
         state = (inside(host, "systemctl", "is-system-running", check=False).split() or ["silent"])[-1]
-        if state in ("running", "degraded") and _answers(host.address, 22):
+        if state in ("running", "degraded") and answers(host.address, 22):
             return state
         time.sleep(0.3)
     raise LabError(f"host {host.name}", f"not up after {DEADLINE_S} s, systemd is {state}", f"look at {host.console}")
 
 
-def _answers(address, port):
+def answers(address, port):
+    """Whether something accepts connections there."""
     try:
         socket.create_connection((address, port), timeout=2).close()
         return True
@@ -97,10 +98,14 @@ def inside(host, *command, **options):
 
 
 def power_off(host):
-    """Takes the power away: PID 1 is killed, the kernel ends everything else. The disk stays."""
+    """Takes the power away. The disk stays.
+
+    The cable goes first: the kernel closes the sockets of what it ends, and a host without power sends nothing.
+    """
     process = cgroups.init(host.cgroup)
     if process is None:
         raise LabError(f"host {host.name}", "it does not run", f"ansible/lab/boot {host.name}")
+    network.drop_cable(host)
     os.kill(process, signal.SIGKILL)
     cgroups.end(host.cgroup)
     cgroups.remove(host.cgroup)

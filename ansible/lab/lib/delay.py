@@ -43,8 +43,10 @@ def start(host, milliseconds, tcp_port=None):
     run("ip", "link", "set", host.port, "nomaster")
     run("ip", "link", "set", _inner(host), "up")
     run("ip", "link", "set", port(host), "master", host.lab.bridge, "up")
+    taken = host.lab.run / f"{_name(host)}.ready"
+    taken.unlink(missing_ok=True)
     helpers.start(host.lab, _name(host), [sys.executable, __file__, host.port, _inner(host), milliseconds / 1000,
-                                          tcp_port or 0])
+                                          tcp_port or 0, taken], ready=lambda _: taken.exists())
 
 
 def end(host):
@@ -110,15 +112,17 @@ def _send(target, frame):
         return
 
 
-def relay(first, second, seconds, tcp_port):
+def relay(first, second, seconds, tcp_port, ready):
+    """Passes frames on between two links until it is told to stop; makes the file `ready` when it has both."""
     loop = asyncio.new_event_loop()
     loop.add_signal_handler(signal.SIGTERM, loop.stop)
     one, other = _open(first), _open(second)
     waiting = [0]
     loop.add_reader(one, _pass, loop, one, other, seconds, tcp_port, waiting)
     loop.add_reader(other, _pass, loop, other, one, seconds, tcp_port, waiting)
+    Path(ready).touch()
     loop.run_forever()
 
 
 if __name__ == "__main__":
-    relay(sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4]))
+    relay(sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), sys.argv[5])

@@ -24,7 +24,7 @@ def mend(host):
     """Ends every cut and delay of a host."""
     network.require_bridge(host.lab)
     delay.end(host)
-    run("ip", "link", "set", host.port, "up")
+    succeeds("ip", "link", "set", host.port, "up")
     listing = json.loads(run("nft", "-j", "list", "set", "bridge", network.table(host.lab), "cut"))
     for entry in next(part["set"] for part in listing["nftables"] if "set" in part).get("elem", []):
         first, second = entry["concat"]
@@ -90,6 +90,7 @@ def kill(host, unit=None):
     """Takes the power of a host away, or kills the main process of a unit."""
     if unit is None:
         boot.power_off(host)
+        delay.end(host)
         keys.hang_up(host.lab, host.address)
         return
     _group(host, unit)

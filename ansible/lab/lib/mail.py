@@ -49,10 +49,11 @@ def mails(lab):
 
 def start(lab):
     """Starts the sink of a lab; nothing when it runs."""
-    from . import helpers, settings
+    from . import boot, helpers, settings
 
     mails(lab).touch()
-    helpers.start(lab, "mail", [settings.tool("python"), __file__, lab.gateway, mails(lab)])
+    helpers.start(lab, "mail", [settings.tool("python"), __file__, lab.gateway, mails(lab)],
+                  ready=lambda _: boot.answers(lab.gateway, PORT))
 
 
 def stop(lab):

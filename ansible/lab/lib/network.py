@@ -52,18 +52,22 @@ def _rules(lab):
 
 
 def raise_cable(host):
-    """The network namespace of a host with its address; one that is there already is kept."""
+    """A new network namespace with the host's address, on the bridge."""
+    drop_cable(host)
     space, port = host.namespace, host.port
-    if not exists_namespace(space):
-        run("ip", "netns", "add", space)
-    if not succeeds("ip", "-n", space, "link", "show", "eth0"):
-        succeeds("ip", "link", "del", port)
-        run("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", space)
+    run("ip", "netns", "add", space)
+    run("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", space)
     run("ip", "link", "set", port, "master", host.lab.bridge, "up")
     run("ip", "-n", space, "link", "set", "lo", "up")
     run("ip", "-n", space, "link", "set", "eth0", "up")
-    run("ip", "-n", space, "addr", "replace", f"{host.address}/24", "dev", "eth0")
-    run("ip", "-n", space, "route", "replace", "default", "via", host.lab.gateway)
+    run("ip", "-n", space, "addr", "add", f"{host.address}/24", "dev", "eth0")
+    run("ip", "-n", space, "route", "add", "default", "via", host.lab.gateway)
+
+
+def drop_cable(host):
+    """Takes the cable and the namespace away at once: nothing of the host says good-bye to anyone."""
+    succeeds("ip", "link", "del", host.port)
+    succeeds("ip", "netns", "del", host.namespace)
 
 
 def remove(lab):
@@ -93,10 +97,6 @@ def namespaces():
 
 def exists(link):
     return Path("/sys/class/net", link).exists()
-
-
-def exists_namespace(name):
-    return Path("/run/netns", name).exists()
 
 
 def require_bridge(lab):

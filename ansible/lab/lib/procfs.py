@@ -4,6 +4,7 @@ lxcfs counts them by the host's control groups. Its files are mounted in a names
 see them, and they go with the process.
 """
 
+import os
 import shutil
 
 from . import cgroups, helpers
@@ -29,7 +30,8 @@ def start(lab):
         raise LabError("lxcfs", "not installed", "run ansible/lab/setup as root")
     folder(lab).mkdir(parents=True, exist_ok=True)
     helpers.start(lab, NAME, ["unshare", "--mount", "lxcfs", "--foreground", "--enable-loadavg",
-                              f"--pidfile={lab.run / NAME}.pid", folder(lab)])
+                              f"--pidfile={lab.run / NAME}.pid", folder(lab)],
+                  ready=lambda process: os.path.exists(f"/proc/{process}/root{folder(lab)}/proc/stat"))
 
 
 def process(lab):

@@ -22,7 +22,7 @@ NEEDED = {
 }
 REQUIREMENTS = [settings.ANSIBLE / "requirements.txt", settings.ANSIBLE / "lab" / "requirements.txt"]
 POLICY = Path("/usr/sbin/policy-rc.d")
-PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def setup():
