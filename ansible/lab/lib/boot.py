@@ -37,11 +37,11 @@ def boot(host, tree):
 def _start(host):
     cgroups.end(host.cgroup)
     cgroups.remove(host.cgroup)
+    groups = "\n".join(map(str, cgroups.create(host.cgroup)))
     environment = dict(os.environ, NAME=host.name, DISK=str(host.disk), BASE=disk.tree_of(host), CGROUPS=_mounts(),
-                       PROCFS=str(procfs.folder(host.lab)), PROCFILES=" ".join(procfs.files()),
-                       GROUPS_OF_HOST="\n".join(map(str, cgroups.create(host.cgroup))))
+                       PROCFS=str(procfs.folder(host.lab)), PROCFILES=" ".join(procfs.files()), JOIN=groups)
     # First into the groups, then new namespaces: the cgroup namespace takes the group it is made in as its root.
-    script = 'while read -r group; do echo $$ >"$group/cgroup.procs"; done <<<"$GROUPS_OF_HOST"; exec "$@"'
+    script = 'while read -r group; do echo $$ >"$group/cgroup.procs"; done <<<"$JOIN"; exec "$@"'
     command = ["bash", "-euc", script, "boot",
                "nsenter", f"--net=/run/netns/{host.namespace}", "-t", procfs.process(host.lab), "--mount", "--wd=/",
                "unshare", "--pid", "--mount", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child",
@@ -112,6 +112,9 @@ def power_off(host):
 
 
 def frozen(process):
-    """Whether a process is stopped."""
-    with open(f"/proc/{process}/stat", encoding="utf-8") as file:
-        return file.read().rpartition(")")[2].split()[0] == "T"
+    """Whether a process is stopped, or has ended."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0] in "TZX"
+    except OSError:
+        return True

@@ -8,6 +8,8 @@ import time
 from . import boot, cgroups, delay, helpers, keys, network
 from .shell import LabError, run, succeeds
 
+FREEZE_S = 30
+
 
 def cut(host, peer=None):
     """Pulls the host's cable, or drops everything between it and one other host."""
@@ -39,35 +41,27 @@ def _ports(host):
 
 def freeze(host, unit=None):
     """Stops all processes of a host, or those of one of its units, where they stand."""
-    _signal(host, unit, signal.SIGSTOP, "T")
+    group = _group(host, unit)
+    deadline = time.monotonic() + FREEZE_S
+    # One that is not stopped yet may start others: until none is left.
+    while left := [process for process in cgroups.processes(group) if not boot.frozen(process)]:
+        if time.monotonic() > deadline:
+            raise LabError(f"host {host.name}", f"processes {left} do not stop within {FREEZE_S} s")
+        _signal(left, signal.SIGSTOP)
+        time.sleep(0.02)
 
 
 def thaw(host, unit=None):
     """Lets them go on."""
-    _signal(host, unit, signal.SIGCONT, None)
+    _signal(cgroups.processes(_group(host, unit)), signal.SIGCONT)
 
 
-def _signal(host, unit, number, until):
-    group = _group(host, unit)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        left = [process for process in cgroups.processes(group) if until is None or not _is(process, until)]
-        for process in left:
-            try:
-                os.kill(process, number)
-            except ProcessLookupError:
-                continue
-        if until is None or not left:
-            return
-        time.sleep(0.02)
-    raise LabError(f"host {host.name}", f"processes {left} do not stop")
-
-
-def _is(process, state):
-    try:
-        return boot.frozen(process) if state == "T" else False
-    except OSError:
-        return True
+def _signal(processes, number):
+    for process in processes:
+        try:
+            os.kill(process, number)
+        except ProcessLookupError:
+            continue
 
 
 def _group(host, unit):

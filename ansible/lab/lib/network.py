@@ -3,11 +3,7 @@
 import json
 from pathlib import Path
 
-from . import settings
 from .shell import LabError, run, succeeds
-
-FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-FORWARD_BEFORE = settings.RUN / "ip_forward"
 
 
 def table(lab):
@@ -15,15 +11,11 @@ def table(lab):
 
 
 def raise_bridge(lab):
-    """The bridge, its address, forwarding and masquerading; nothing when they are there."""
+    """The bridge, its address and masquerading; nothing when they are there."""
     if not exists(lab.bridge):
         run("ip", "link", "add", lab.bridge, "type", "bridge")
         run("ip", "addr", "add", f"{lab.gateway}/24", "dev", lab.bridge)
     run("ip", "link", "set", lab.bridge, "up")
-    if FORWARD.read_text().strip() != "1":
-        settings.RUN.mkdir(parents=True, exist_ok=True)
-        FORWARD_BEFORE.write_text("0")
-        FORWARD.write_text("1")
     if not succeeds("nft", "list", "table", "bridge", table(lab)):
         run("nft", _rules(lab))
 
@@ -81,10 +73,6 @@ def remove(lab):
     succeeds("ip", "link", "del", lab.bridge)
     for family in ("ip", "bridge"):
         succeeds("nft", "delete", "table", family, table(lab))
-    if FORWARD_BEFORE.exists() and not any(
-            Path("/sys/class/net", link, "bridge").exists() for link in links() if link.startswith("cl")):
-        FORWARD.write_text(FORWARD_BEFORE.read_text())
-        FORWARD_BEFORE.unlink()
 
 
 def links():
