@@ -186,6 +186,14 @@ fleet-test: fleet-lint build ## the same with the whole fleet, and everything el
 	$(PYTEST) -q ansible/tests --ignore ansible/tests/fleet
 	COALMINE_BINARY=target/release/coalmine $(PYTEST) -q -s ansible/tests/fleet --fleet lab $(ARGS)
 
+.PHONY: fleet-up
+fleet-up: setup-fleet ## boot the lab's hosts on this machine, as root; ARGS="-i INVENTORY NAME..."
+	ansible/lab/up $(ARGS)
+
+.PHONY: fleet-down
+fleet-down: ## take the lab's hosts away; ARGS="-i INVENTORY"
+	ansible/lab/down $(ARGS)
+
 .PHONY: clean
 clean: ## remove everything that was built
 	$(CARGO) clean

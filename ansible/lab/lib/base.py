@@ -27,8 +27,9 @@ SECANTUS = "SecantusDB==0.7.0b3"
 # Roles enable what they install; until then nothing of it runs.
 DISABLED = """tomcat10 nginx mariadb redis-server redis-sentinel keepalived prometheus-node-exporter nftables
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer e2scrub_reap
-    prometheus-node-exporter-apt.timer prometheus-node-exporter-nvme.timer prometheus-node-exporter-mellanox-hca-temp.timer
-    prometheus-node-exporter-smartmon.timer prometheus-node-exporter-ipmitool-sensor.timer""".split()
+    prometheus-node-exporter-apt.timer prometheus-node-exporter-nvme.timer
+    prometheus-node-exporter-mellanox-hca-temp.timer prometheus-node-exporter-smartmon.timer
+    prometheus-node-exporter-ipmitool-sensor.timer""".split()
 # These make no sense where the machine's own devices are out of sight.
 MASKED = """systemd-udevd.service systemd-udev-trigger.service systemd-udevd-control.socket systemd-udevd-kernel.socket
     systemd-modules-load.service sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount

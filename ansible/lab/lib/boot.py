@@ -6,11 +6,11 @@ import socket
 import subprocess
 import time
 
-from . import cgroups, disk, network, settings
+from . import cgroups, disk, network, procfs, settings
 from .progress import say
 from .shell import LabError, run
 
-DEADLINE_S = 120
+DEADLINE_S = 300
 
 
 def runs(host):
@@ -37,15 +37,17 @@ def boot(host, tree):
 def _start(host):
     cgroups.end(host.cgroup)
     cgroups.remove(host.cgroup)
+    groups = "\n".join(map(str, cgroups.create(host.cgroup)))
     environment = dict(os.environ, NAME=host.name, DISK=str(host.disk), BASE=disk.tree_of(host), CGROUPS=_mounts(),
-                       GROUPS_OF_HOST="\n".join(map(str, cgroups.create(host.cgroup))))
+                       PROCFS=str(procfs.folder(host.lab)), PROCFILES=" ".join(procfs.files()), JOIN=groups)
     # First into the groups, then new namespaces: the cgroup namespace takes the group it is made in as its root.
-    script = 'while read -r group; do echo $$ >"$group/cgroup.procs"; done <<<"$GROUPS_OF_HOST"; exec "$@"'
-    command = ["bash", "-euc", script, "boot", "nsenter", f"--net=/run/netns/{host.namespace}",
+    script = 'while read -r group; do echo $$ >"$group/cgroup.procs"; done <<<"$JOIN"; exec "$@"'
+    command = ["bash", "-euc", script, "boot",
+               "nsenter", f"--net=/run/netns/{host.namespace}", "-t", procfs.process(host.lab), "--mount", "--wd=/",
                "unshare", "--pid", "--mount", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child",
                settings.LIB / "host-init", host.disk / "root"]
     with open(host.console, "wb") as console:
-        subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+        subprocess.Popen([*map(str, command)], env=environment, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                          start_new_session=True, cwd="/")
 
 
@@ -69,13 +71,14 @@ def _wait(host):
             last = "\n  ".join(host.console.read_text(errors="replace").splitlines()[-8:])
             raise LabError(f"host {host.name}", "its PID 1 ended", f"{host.console} ends with:\n  {last}")
         state = (inside(host, "systemctl", "is-system-running", check=False).split() or ["silent"])[-1]
-        if state in ("running", "degraded") and _answers(host.address, 22):
+        if state in ("running", "degraded") and answers(host.address, 22):
             return state
         time.sleep(0.3)
     raise LabError(f"host {host.name}", f"not up after {DEADLINE_S} s, systemd is {state}", f"look at {host.console}")
 
 
-def _answers(address, port):
+def answers(address, port):
+    """Whether something accepts connections there."""
     try:
         socket.create_connection((address, port), timeout=2).close()
         return True
@@ -95,16 +98,23 @@ def inside(host, *command, **options):
 
 
 def power_off(host):
-    """Takes the power away: PID 1 is killed, the kernel ends everything else. The disk stays."""
+    """Takes the power away. The disk stays.
+
+    The cable goes first: the kernel closes the sockets of what it ends, and a host without power sends nothing.
+    """
     process = cgroups.init(host.cgroup)
     if process is None:
         raise LabError(f"host {host.name}", "it does not run", f"ansible/lab/boot {host.name}")
+    network.drop_cable(host)
     os.kill(process, signal.SIGKILL)
     cgroups.end(host.cgroup)
     cgroups.remove(host.cgroup)
 
 
 def frozen(process):
-    """Whether a process is stopped."""
-    with open(f"/proc/{process}/stat", encoding="utf-8") as file:
-        return file.read().rpartition(")")[2].split()[0] == "T"
+    """Whether a process is stopped, or has ended."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0] in "TZX"
+    except OSError:
+        return True

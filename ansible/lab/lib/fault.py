@@ -8,6 +8,8 @@ import time
 from . import boot, cgroups, delay, helpers, keys, network
 from .shell import LabError, run, succeeds
 
+FREEZE_S = 30
+
 
 def cut(host, peer=None):
     """Pulls the host's cable, or drops everything between it and one other host."""
@@ -24,7 +26,7 @@ def mend(host):
     """Ends every cut and delay of a host."""
     network.require_bridge(host.lab)
     delay.end(host)
-    run("ip", "link", "set", host.port, "up")
+    succeeds("ip", "link", "set", host.port, "up")
     listing = json.loads(run("nft", "-j", "list", "set", "bridge", network.table(host.lab), "cut"))
     for entry in next(part["set"] for part in listing["nftables"] if "set" in part).get("elem", []):
         first, second = entry["concat"]
@@ -39,35 +41,27 @@ def _ports(host):
 
 def freeze(host, unit=None):
     """Stops all processes of a host, or those of one of its units, where they stand."""
-    _signal(host, unit, signal.SIGSTOP, "T")
+    group = _group(host, unit)
+    deadline = time.monotonic() + FREEZE_S
+    # One that is not stopped yet may start others: until none is left.
+    while left := [process for process in cgroups.processes(group) if not boot.frozen(process)]:
+        if time.monotonic() > deadline:
+            raise LabError(f"host {host.name}", f"processes {left} do not stop within {FREEZE_S} s")
+        _signal(left, signal.SIGSTOP)
+        time.sleep(0.02)
 
 
 def thaw(host, unit=None):
     """Lets them go on."""
-    _signal(host, unit, signal.SIGCONT, None)
+    _signal(cgroups.processes(_group(host, unit)), signal.SIGCONT)
 
 
-def _signal(host, unit, number, until):
-    group = _group(host, unit)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        left = [process for process in cgroups.processes(group) if until is None or not _is(process, until)]
-        for process in left:
-            try:
-                os.kill(process, number)
-            except ProcessLookupError:
-                continue
-        if until is None or not left:
-            return
-        time.sleep(0.02)
-    raise LabError(f"host {host.name}", f"processes {left} do not stop")
-
-
-def _is(process, state):
-    try:
-        return boot.frozen(process) if state == "T" else False
-    except OSError:
-        return True
+def _signal(processes, number):
+    for process in processes:
+        try:
+            os.kill(process, number)
+        except ProcessLookupError:
+            continue
 
 
 def _group(host, unit):
@@ -90,6 +84,7 @@ def kill(host, unit=None):
     """Takes the power of a host away, or kills the main process of a unit."""
     if unit is None:
         boot.power_off(host)
+        delay.end(host)
         keys.hang_up(host.lab, host.address)
         return
     _group(host, unit)

@@ -3,7 +3,7 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
-from . import base, boot, cgroups, helpers, keys, mail, manifest, network, vault
+from . import base, boot, cgroups, helpers, keys, mail, manifest, network, procfs, sysctl, vault
 from .progress import say, step
 from .shell import LabError
 
@@ -19,7 +19,9 @@ def up(lab, names, binary=None):
     keys.user_key(lab)
     keys.write_known_hosts(lab)
     network.raise_bridge(lab)
+    sysctl.raise_limits()
     mail.start(lab)
+    procfs.start(lab)
     missing = [host for host in hosts if not boot.runs(host)]
     if missing:
         manifest.make(lab, binary)
@@ -55,6 +57,7 @@ def down(lab):
     cgroups.end(group)
     cgroups.remove(group)
     network.remove(lab)
+    sysctl.restore()
     shutil.rmtree(lab.state / "hosts", ignore_errors=True)
     shutil.rmtree(lab.run, ignore_errors=True)
     say(f"lab {lab.label} is down")

@@ -3,7 +3,6 @@
 Each is in a control group of its own below the lab's, which is how it is found and ended.
 """
 
-import os
 import subprocess
 import time
 
@@ -19,8 +18,11 @@ def runs(lab, name):
     return bool(cgroups.processes(group(lab, name)))
 
 
-def start(lab, name, command, within=0.5):
-    """Starts a helper in the background unless it runs; one that ends at once is an error with its last words."""
+def start(lab, name, command, ready, within=30):
+    """Starts a helper in the background unless it runs, and waits until `ready(process)` is true.
+
+    One that ends instead is an error with its last words.
+    """
     if runs(lab, name):
         return
     lab.run.mkdir(parents=True, exist_ok=True)
@@ -30,11 +32,14 @@ def start(lab, name, command, within=0.5):
     script = 'echo $$ >"$0/cgroup.procs"; exec "$@"'
     with open(log, "wb") as out:
         process = subprocess.Popen(["bash", "-euc", script, *map(str, [folder, *command])], stdout=out, stderr=out,
-                                   stdin=subprocess.DEVNULL, start_new_session=True, cwd="/", env=dict(os.environ))
-    time.sleep(within)
-    if process.poll() is not None:
-        last = log.read_text(errors="replace").strip().splitlines()[-3:]
-        raise LabError(name, f"it ended at once, see {log}", "\n  ".join(last))
+                                   stdin=subprocess.DEVNULL, start_new_session=True, cwd="/")
+    deadline = time.monotonic() + within
+    while not ready(process.pid):
+        if process.poll() is not None or time.monotonic() > deadline:
+            last = log.read_text(errors="replace").strip().splitlines()[-3:]
+            stop(lab, name)
+            raise LabError(name, f"it does not start, see {log}", "\n  ".join(last))
+        time.sleep(0.05)
 
 
 def stop(lab, name):

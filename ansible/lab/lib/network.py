@@ -3,11 +3,7 @@
 import json
 from pathlib import Path
 
-from . import settings
 from .shell import LabError, run, succeeds
-
-FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-FORWARD_BEFORE = settings.RUN / "ip_forward"
 
 
 def table(lab):
@@ -15,15 +11,11 @@ def table(lab):
 
 
 def raise_bridge(lab):
-    """The bridge, its address, forwarding and masquerading; nothing when they are there."""
+    """The bridge, its address and masquerading; nothing when they are there."""
     if not exists(lab.bridge):
         run("ip", "link", "add", lab.bridge, "type", "bridge")
         run("ip", "addr", "add", f"{lab.gateway}/24", "dev", lab.bridge)
     run("ip", "link", "set", lab.bridge, "up")
-    if FORWARD.read_text().strip() != "1":
-        settings.RUN.mkdir(parents=True, exist_ok=True)
-        FORWARD_BEFORE.write_text("0")
-        FORWARD.write_text("1")
     if not succeeds("nft", "list", "table", "bridge", table(lab)):
         run("nft", _rules(lab))
 
@@ -52,18 +44,22 @@ def _rules(lab):
 
 
 def raise_cable(host):
-    """The network namespace of a host with its address; one that is there already is kept."""
+    """A new network namespace with the host's address, on the bridge."""
+    drop_cable(host)
     space, port = host.namespace, host.port
-    if not exists_namespace(space):
-        run("ip", "netns", "add", space)
-    if not succeeds("ip", "-n", space, "link", "show", "eth0"):
-        succeeds("ip", "link", "del", port)
-        run("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", space)
+    run("ip", "netns", "add", space)
+    run("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", space)
     run("ip", "link", "set", port, "master", host.lab.bridge, "up")
     run("ip", "-n", space, "link", "set", "lo", "up")
     run("ip", "-n", space, "link", "set", "eth0", "up")
-    run("ip", "-n", space, "addr", "replace", f"{host.address}/24", "dev", "eth0")
-    run("ip", "-n", space, "route", "replace", "default", "via", host.lab.gateway)
+    run("ip", "-n", space, "addr", "add", f"{host.address}/24", "dev", "eth0")
+    run("ip", "-n", space, "route", "add", "default", "via", host.lab.gateway)
+
+
+def drop_cable(host):
+    """Takes the cable and the namespace away at once: nothing of the host says good-bye to anyone."""
+    succeeds("ip", "link", "del", host.port)
+    succeeds("ip", "netns", "del", host.namespace)
 
 
 def remove(lab):
@@ -77,10 +73,6 @@ def remove(lab):
     succeeds("ip", "link", "del", lab.bridge)
     for family in ("ip", "bridge"):
         succeeds("nft", "delete", "table", family, table(lab))
-    if FORWARD_BEFORE.exists() and not any(
-            Path("/sys/class/net", link, "bridge").exists() for link in links() if link.startswith("cl")):
-        FORWARD.write_text(FORWARD_BEFORE.read_text())
-        FORWARD_BEFORE.unlink()
 
 
 def links():
@@ -93,10 +85,6 @@ def namespaces():
 
 def exists(link):
     return Path("/sys/class/net", link).exists()
-
-
-def exists_namespace(name):
-    return Path("/run/netns", name).exists()
 
 
 def require_bridge(lab):
