@@ -301,6 +301,17 @@ def test_a_switch_that_was_cut_off_before_the_start_is_finished_by_the_next(host
     assert (host.root / "running").exists()
 
 
+def test_a_restart_lays_our_own_files_anew_and_keeps_the_version(host, capsys):
+    assert host.call("restart") == 0
+    host.stage("1", "login.jsp")
+    host.call("switch", "1")
+    (host.overlay / "login.jsp").write_text("ours")
+    capsys.readouterr()
+    assert host.call("restart") == 0
+    assert capsys.readouterr().out == "changed 1\n"
+    assert (host.root / "current/login.jsp").read_text() == "ours"
+
+
 def test_prune_keeps_the_newest_and_those_in_use(host, capsys):
     for version in "12345":
         host.stage(version)

@@ -100,11 +100,11 @@ function inTime(promise, limit) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-// Forks of 2018 listen on MONGO_PORT; CHECKBOX_DATABASE_PORT is the database's own port then.
+// As the application makes it: the login is escaped already. Forks of 2018 listen on MONGO_PORT; CHECKBOX_DATABASE_PORT is
+// the database's own port then.
 function url() {
   const { MONGO_USER, MONGO_PASSWORD, MONGO_IP, MONGO_PORT, CHECKBOX_DATABASE_PORT } = process.env;
-  const login = `${encodeURIComponent(MONGO_USER)}:${encodeURIComponent(MONGO_PASSWORD)}`;
-  return `mongodb://${login}@${MONGO_IP}:${CHECKBOX_DATABASE_PORT || MONGO_PORT || 27017}/site?authSource=admin`;
+  return `mongodb://${MONGO_USER}:${MONGO_PASSWORD}@${MONGO_IP}:${CHECKBOX_DATABASE_PORT || MONGO_PORT || 27017}/site?authSource=admin`;
 }
 
 function pingOptions() {
