@@ -95,7 +95,7 @@ class Site:
         self.write()
         self.git("init", "--quiet", "--bare", str(self.bare), at=home)
         for hook in ("pre-receive", "post-receive"):
-            (self.bare / "hooks" / hook).symlink_to(FILES / hook)
+            (self.bare / "hooks" / hook).symlink_to(FILES / "hooks" / hook)
         enqueue = f"{sys.executable} {PROGRAM} --config {home / 'deployer.json'} enqueue"
         for key, value in {"refs": f"{PRODUCTION} {CANARY}", "name": "production", "enqueue": enqueue}.items():
             self.git("config", f"deploy.{key}", value, at=self.bare)
