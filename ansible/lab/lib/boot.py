@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 
-from . import cgroups, disk, network, settings
+from . import cgroups, disk, network, procfs, settings
 from .progress import say
 from .shell import LabError, run
 
@@ -38,14 +38,16 @@ def _start(host):
     cgroups.end(host.cgroup)
     cgroups.remove(host.cgroup)
     environment = dict(os.environ, NAME=host.name, DISK=str(host.disk), BASE=disk.tree_of(host), CGROUPS=_mounts(),
+                       PROCFS=str(procfs.folder(host.lab)), PROCFILES=" ".join(procfs.files()),
                        GROUPS_OF_HOST="\n".join(map(str, cgroups.create(host.cgroup))))
     # First into the groups, then new namespaces: the cgroup namespace takes the group it is made in as its root.
     script = 'while read -r group; do echo $$ >"$group/cgroup.procs"; done <<<"$GROUPS_OF_HOST"; exec "$@"'
-    command = ["bash", "-euc", script, "boot", "nsenter", f"--net=/run/netns/{host.namespace}",
+    command = ["bash", "-euc", script, "boot",
+               "nsenter", f"--net=/run/netns/{host.namespace}", "-t", procfs.process(host.lab), "--mount", "--wd=/",
                "unshare", "--pid", "--mount", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child",
                settings.LIB / "host-init", host.disk / "root"]
     with open(host.console, "wb") as console:
-        subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+        subprocess.Popen([*map(str, command)], env=environment, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                          start_new_session=True, cwd="/")
 
 

@@ -3,7 +3,7 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
-from . import base, boot, cgroups, helpers, keys, mail, manifest, network, vault
+from . import base, boot, cgroups, helpers, keys, mail, manifest, network, procfs, vault
 from .progress import say, step
 from .shell import LabError
 
@@ -20,6 +20,7 @@ def up(lab, names, binary=None):
     keys.write_known_hosts(lab)
     network.raise_bridge(lab)
     mail.start(lab)
+    procfs.start(lab)
     missing = [host for host in hosts if not boot.runs(host)]
     if missing:
         manifest.make(lab, binary)

@@ -30,17 +30,18 @@ def make(lab, binary):
 
 
 def _binary(lab, binary):
-    source = binary or next((file for file in (settings.TARGET / kind / "coalmine" for kind in BINARIES)
-                             if file.exists()), None)
+    target = lab.state / "coalmine"
+    choice = [settings.TARGET / kind / "coalmine" for kind in BINARIES] + [target]
+    source = binary or next((file for file in choice if file.exists()), None)
     if source is None:
         say("no coalmine binary in target/release or target/debug: build one, or name one with --binary")
         return []
     if not source.is_file():
         raise LabError(f"binary {source}", "there is no such file", "make build")
-    target = lab.state / "coalmine"
-    draft = target.with_suffix(".draft")
-    shutil.copy(source, draft)
-    draft.rename(target)
+    if source != target:
+        draft = target.with_suffix(".draft")
+        shutil.copy(source, draft)
+        draft.rename(target)
     digest = hashlib.sha256(target.read_bytes()).hexdigest()
     version = re.search(r"\d+\.\d+\.\d+\S*", run(target, "--version"))
     if version is None:
