@@ -1,0 +1,1 @@
+<%@ page isErrorPage="true" %><% response.sendRedirect("/iTrust/auth/forwardUser.jsp"); %>

@@ -1,0 +1,1 @@
+<%@ page errorPage="/auth/exceptionHandler.jsp" %><% if (true) throw new IllegalStateException("a fault on demand"); %>
