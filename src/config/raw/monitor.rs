@@ -135,7 +135,6 @@ impl<'de> Deserialize<'de> for RawQuantity {
                 f.write_str("a number, or one with a unit, such as \"100MB\"")
             }
 
-            #[expect(clippy::cast_precision_loss, reason = "what it loses is beyond any threshold")]
             fn visit_i64<E: Error>(self, number: i64) -> Result<RawQuantity, E> {
                 Ok(RawQuantity::Number(number as f64))
             }

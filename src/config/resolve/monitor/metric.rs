@@ -4,6 +4,9 @@ use crate::config::key::Key;
 use crate::config::problem::Problems;
 use crate::model::HostMetric;
 
+/// The longest path, in bytes: it becomes a part of every text about it.
+const LONGEST_PATH: usize = 255;
+
 /// `checks` are the names of all checks; `None`: they are not known.
 pub(super) fn metric(
     problems: &mut Problems<'_>,
@@ -18,11 +21,11 @@ pub(super) fn metric(
         return Some(metric);
     }
     if let Some(path) = text.strip_prefix("disk:") {
-        let good = path.starts_with('/') && !path.contains('\0');
+        let good = path.starts_with('/') && !path.contains(char::is_control) && path.len() <= LONGEST_PATH;
         return if good {
             Some(HostMetric::Disk(path.into()))
         } else {
-            problems.refuse(key, text, "the path is not absolute", "write a path such as \"disk:/\" or \"disk:/var\"")
+            problems.refuse(key, text, "not an absolute path", "write a path such as \"disk:/\" or \"disk:/var\"")
         };
     }
     match text.strip_prefix("check.") {
