@@ -30,7 +30,7 @@ pub(in crate::config) fn monitor(
     directory: &Path,
     complete: bool,
 ) -> Option<MonitorSettings> {
-    let range = Duration::from_millis(50)..=Duration::from_secs(60);
+    let range = Duration::from_millis(50)..=Duration::from_secs(10);
     let interval = duration(problems, &Key::top("interval"), &raw.interval, range);
     let host = host_name(problems, &Key::top("host"), &raw.host);
     let cgroup = cgroup(problems, &raw.cgroup);
