@@ -10,6 +10,7 @@
 //! them, and ends by a stop or when a successor (`handover`) has taken over. `scouts` is what a reload changes while the
 //! rest runs.
 
+mod agent;
 mod bind;
 mod control;
 mod crew;
@@ -43,6 +44,7 @@ use crate::model::Settings;
 use crate::proxy::{self, AccessWriter, Front, FrontSettings, Stop};
 use crate::table::{self, Keys};
 
+pub use agent::watch_host;
 pub use bind::Sockets;
 pub use door::Inherited;
 pub use keepsake::Keepsake;

@@ -109,7 +109,7 @@ pub(super) fn main_process(pid: u32) {
     tell([NotifyState::MainPid(pid)]);
 }
 
-/// Tells systemd that this process is alive, for as long as the controller is. Ends at once when nobody asks.
+/// Tells systemd that this process is alive, for as long as `heartbeat` beats. Ends at once when nobody asks.
 pub(super) async fn watchdog(heartbeat: Heartbeat) {
     let Some(limit) = sd_notify::watchdog_enabled().filter(|limit| *limit > Duration::ZERO) else { return };
     let mut turns = tokio::time::interval(limit / 3);

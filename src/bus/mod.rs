@@ -4,6 +4,7 @@
 //! - `key`, `parse`, `held`: what a key is for and what its value means. `board`: what stands, pure. `desk`: its only
 //!   owner.
 //! - [`mod@memory`]: the embedded store.
+//! - [`standing()`]: makes keys of one writer true, for the agent of a host.
 //! - `watch`: the store in Redis, with `connect`, `store`, `sentinel`, `backoff`, and `compat` for old keys. Nothing
 //!   outside these knows the redis crate.
 //!
@@ -32,6 +33,7 @@ mod key;
 mod memory;
 mod parse;
 mod sentinel;
+mod standing;
 mod store;
 mod watch;
 mod wiring;
@@ -40,6 +42,7 @@ pub use board::Kept;
 pub use command::{BusError, BusHandle, Commands, Mark, MarkName, Watched, channel};
 pub use key::is_for_marks;
 pub use memory::memory;
+pub use standing::{Standing, StandingKey, Word, standing};
 pub use watch::redis;
 pub use wiring::{Company, Wiring};
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod monitor;
 mod operate;
 mod serve;
 
@@ -33,6 +34,11 @@ enum Command {
     #[command(after_help = "Example:\n  coalmine check -c config/coalmine.toml\n\n\
         Exit code 0: valid. 2: not valid; every mistake is on standard error.")]
     Check(File),
+    /// Watch this host, and raise the alerts of its rules, until SIGTERM or Ctrl-C
+    #[command(after_help = "Example:\n  coalmine monitor -c /etc/coalmine/monitor.toml\n  \
+        coalmine monitor -c config/monitor.toml --check\n  coalmine monitor -c config/monitor.toml --once\n\n\
+        Exit code 2: the configuration is not valid; every mistake is on standard error.")]
+    Monitor(monitor::Arguments),
     /// Show a canary being ejected and re-admitted, with nothing else installed
     #[command(after_help = "Example:\n  coalmine demo\n  coalmine demo --once --listen 127.0.0.1:8888")]
     Demo(demo::Arguments),
@@ -54,6 +60,7 @@ impl Cli {
         let outcome = match self.command {
             Command::Serve(file) => serve::run(&file.config),
             Command::Check(file) => check::run(&file.config),
+            Command::Monitor(arguments) => monitor::run(&arguments),
             Command::Demo(arguments) => demo::run(&arguments),
             Command::Operate(command) => command.run(),
         };

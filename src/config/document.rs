@@ -7,12 +7,11 @@ use figment::error::{Actual, Kind};
 use figment::providers::{Format, Toml};
 use figment::value::Value;
 use figment::{Figment, Source};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::environment::Variable;
 use super::key::{Key, Step};
 use super::problem::Problem;
-use super::raw::Raw;
 
 /// More mistakes of shape than this are not worth reading.
 const MOST_MISTAKES: usize = 100;
@@ -47,18 +46,18 @@ impl Document {
     }
 
     /// The configuration as written, with each wrong name or shape beside the key that was left out for it.
-    pub(super) fn raw(&self) -> (Raw, Vec<(Key, Problem)>) {
+    pub(super) fn raw<R: DeserializeOwned + Default>(&self) -> (R, Vec<(Key, Problem)>) {
         let mut value = self.value.clone();
         let mut problems = Vec::new();
         loop {
-            let error = match Raw::deserialize(&value) {
+            let error = match R::deserialize(&value) {
                 Ok(raw) => return (raw, problems),
                 Err(error) => error,
             };
             let key = locate(&value, &error.path);
             problems.push((key.nearest_field(), self.problem(&key, &error.kind)));
             if problems.len() == MOST_MISTAKES || !remove(&mut value, &key.nearest_field()) {
-                return (Raw::default(), problems);
+                return (R::default(), problems);
             }
         }
     }
@@ -85,9 +84,8 @@ impl Document {
                 let list = name.split("__").take(key.steps().len()).collect::<Vec<_>>().join("__");
                 format!("a list is replaced as a whole: {list}='[...]'")
             }
-            ("a sequence", None) if *key == Key::top("service") => "write [[service]], with two brackets".into(),
-            ("a sequence", None) if key.steps().last() == Some(&Step::Field("rule".into())) => {
-                "write [[service.rule]], with two brackets".into()
+            ("a sequence", None) if key.ends_in(&["service", "rule", "check"]) => {
+                format!("write [[{}]], with two brackets", key.heading())
             }
             ("a sequence", None) => "write a list: [\"...\"]".into(),
             ("a boolean", _) => "write true or false, without quotes".into(),

@@ -7,9 +7,30 @@
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 
-const PREFIX: &str = "COALMINE_";
 const SEPARATOR: &str = "__";
-const TABLES: [&str; 7] = ["listen", "log", "admin", "redis", "balancer", "affinity", "service"];
+
+/// Whose variables are meant.
+pub(super) struct Names {
+    prefix: &'static str,
+    /// Variables that begin so are another program's.
+    except: Option<&'static str>,
+    /// What a variable without a separator may name.
+    tops: &'static [&'static str],
+}
+
+/// The balancer's.
+pub(super) const BALANCER: Names = Names {
+    prefix: "COALMINE_",
+    except: Some(MONITOR.prefix),
+    tops: &["listen", "log", "admin", "redis", "balancer", "affinity", "service"],
+};
+
+/// The agent's.
+pub(super) const MONITOR: Names = Names {
+    prefix: "COALMINE_MONITOR_",
+    except: None,
+    tops: &["interval", "host", "cgroup", "log", "redis", "check", "rule"],
+};
 
 /// One variable that says something about the configuration.
 pub(super) struct Variable {
@@ -20,18 +41,22 @@ pub(super) struct Variable {
 }
 
 impl Variable {
-    /// The variables among `pairs` that can be keys, ordered by name. A name of a single level that is no table is
+    /// The variables among `pairs` that can be keys, ordered by name. A name of a single level that is no key is
     /// someone else's: `COALMINE_CONFIG` of the command line, `COALMINE_PORT` of a container platform.
-    pub(super) fn select(pairs: impl IntoIterator<Item = (String, String)>) -> Vec<Self> {
-        let mut variables: Vec<Self> = pairs.into_iter().filter_map(|(name, text)| Self::new(name, text)).collect();
+    pub(super) fn select(names: &Names, pairs: impl IntoIterator<Item = (String, String)>) -> Vec<Self> {
+        let mut variables: Vec<Self> =
+            pairs.into_iter().filter_map(|(name, text)| Self::new(names, name, text)).collect();
         variables.sort_by(|a, b| a.name.cmp(&b.name));
         variables
     }
 
-    fn new(name: String, text: String) -> Option<Self> {
+    fn new(names: &Names, name: String, text: String) -> Option<Self> {
+        if names.except.is_some_and(|except| name.starts_with(except)) {
+            return None;
+        }
         let path: Vec<String> =
-            name.strip_prefix(PREFIX)?.to_ascii_lowercase().split(SEPARATOR).map(str::to_owned).collect();
-        let ours = path.len() > 1 || TABLES.contains(&path[0].as_str());
+            name.strip_prefix(names.prefix)?.to_ascii_lowercase().split(SEPARATOR).map(str::to_owned).collect();
+        let ours = path.len() > 1 || names.tops.contains(&path[0].as_str());
         ours.then_some(Self { name, path, text })
     }
 }

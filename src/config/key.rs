@@ -39,6 +39,20 @@ impl Key {
         Self(self.0[..fields].to_vec())
     }
 
+    /// Whether it ends in one of these fields.
+    pub(super) fn ends_in(&self, fields: &[&str]) -> bool {
+        matches!(self.0.last(), Some(Step::Field(last)) if fields.contains(&last.as_str()))
+    }
+
+    /// The heading of a table that stands here.
+    pub(super) fn heading(&self) -> String {
+        let fields = self.0.iter().filter_map(|step| match step {
+            Step::Field(field) => Some(field.as_str()),
+            Step::Index(_) => None,
+        });
+        fields.collect::<Vec<_>>().join(".")
+    }
+
     /// Whether this key is `other` or stands below it.
     pub(super) fn is_within(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0)

@@ -1,4 +1,4 @@
-//! What the operator wrote, turned into [`Settings`].
+//! What the operator wrote, turned into [`Settings`], or for the agent of a host into [`MonitorSettings`].
 //!
 //! One file and the environment over it (`environment`) become a `document`, which is read strictly (`raw`)
 //! and resolved (`resolve`) into types that cannot be wrong. Every mistake is a [`Problem`] with its place, its
@@ -9,7 +9,7 @@
 
 use std::path::Path;
 
-use crate::model::Settings;
+use crate::model::{MonitorSettings, Settings};
 
 mod document;
 mod environment;
@@ -27,8 +27,9 @@ pub use problem::{ConfigError, Problem};
 pub use reload::needs_restart;
 
 use document::Document;
-use environment::Variable;
+use environment::{BALANCER, MONITOR, Names, Variable};
 use problem::Problems;
+use serde::de::DeserializeOwned;
 
 /// Reads `path` and the process's `COALMINE_` variables. Blocks on the file and on the secrets it names, whose relative
 /// paths count from the file's directory.
@@ -37,7 +38,16 @@ use problem::Problems;
 ///
 /// Every mistake that was found.
 pub fn load(path: &Path) -> Result<Settings, ConfigError> {
-    load_with(path, std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))))
+    load_with(path, variables())
+}
+
+/// Reads the configuration of an agent and the process's `COALMINE_MONITOR_` variables, as [`load`] does.
+///
+/// # Errors
+///
+/// Every mistake that was found.
+pub fn load_monitor(path: &Path) -> Result<MonitorSettings, ConfigError> {
+    load_monitor_with(path, variables())
 }
 
 /// Resolves `text` alone, without the environment. Relative paths of secrets count from the working directory.
@@ -46,10 +56,31 @@ pub fn load(path: &Path) -> Result<Settings, ConfigError> {
 ///
 /// Every mistake that was found.
 pub fn parse(text: &str) -> Result<Settings, ConfigError> {
-    settings("configuration", text, Path::new(""), Vec::new())
+    resolved("configuration", text, Path::new(""), Vec::new(), resolve::settings)
+}
+
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)))
 }
 
 fn load_with(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Settings, ConfigError> {
+    read(path, &BALANCER, "config/minimal.toml", environment, resolve::settings)
+}
+
+fn load_monitor_with(
+    path: &Path,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<MonitorSettings, ConfigError> {
+    read(path, &MONITOR, "config/monitor.toml", environment, resolve::monitor)
+}
+
+fn read<R: DeserializeOwned + Default, S>(
+    path: &Path,
+    names: &Names,
+    start: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
+    resolve: impl FnOnce(&mut Problems<'_>, &R, &Path, bool) -> Option<S>,
+) -> Result<S, ConfigError> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
         problems: vec![Problem {
@@ -57,19 +88,26 @@ fn load_with(path: &Path, environment: impl IntoIterator<Item = (String, String)
             key: String::new(),
             value: None,
             why: format!("cannot be read: {error}"),
-            remedy: "name a readable configuration file; config/minimal.toml is a start".into(),
+            remedy: format!("name a readable configuration file; {start} is a start"),
         }],
     })?;
     let directory = path.parent().unwrap_or_else(|| Path::new(""));
-    settings(&file, &text, directory, Variable::select(environment))
+    resolved(&file, &text, directory, Variable::select(names, environment), resolve)
 }
 
-fn settings(file: &str, text: &str, directory: &Path, variables: Vec<Variable>) -> Result<Settings, ConfigError> {
+/// `resolve` is given what was written, where relative paths begin, and whether nothing was left out for its shape.
+fn resolved<R: DeserializeOwned + Default, S>(
+    file: &str,
+    text: &str,
+    directory: &Path,
+    variables: Vec<Variable>,
+    resolve: impl FnOnce(&mut Problems<'_>, &R, &Path, bool) -> Option<S>,
+) -> Result<S, ConfigError> {
     let document = Document::new(file, text, variables).map_err(|problem| ConfigError { problems: vec![problem] })?;
     let (raw, misshapen) = document.raw();
     let origin = |key: &key::Key| document.origin(key);
     let mut problems = Problems::new(&origin);
-    let settings = resolve::settings(&mut problems, &raw, directory, misshapen.is_empty());
+    let settings = resolve(&mut problems, &raw, directory, misshapen.is_empty());
 
     // What was left out for its shape is not missing as well, nor is what it was a part of.
     let mut wrong = problems.into_found();

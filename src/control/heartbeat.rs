@@ -1,11 +1,11 @@
-//! Whether the controller is alive, for systemd's watchdog.
+//! Whether the one loop that everything hangs on is alive, for systemd's watchdog: the controller's, or the agent's.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-/// When the controller last looked at its counters. Clones show the same.
+/// When it last turned. Clones show the same.
 #[derive(Clone, Debug)]
 pub struct Heartbeat {
     made: Instant,
@@ -20,7 +20,8 @@ impl Default for Heartbeat {
 }
 
 impl Heartbeat {
-    pub(super) fn beat(&self) {
+    /// It is alive now.
+    pub fn beat(&self) {
         self.last.store(self.since_made(), Relaxed);
     }
 

@@ -11,6 +11,7 @@ mod gate;
 mod health;
 mod limits;
 mod mark;
+mod monitor;
 mod name;
 mod notice;
 mod notify;
@@ -31,6 +32,10 @@ pub use gate::GateSpec;
 pub use health::{Health, ProbeReport, ProbeTarget};
 pub use limits::CircuitLimits;
 pub use mark::{DrainMark, EjectMark, LeaseMark, MarkReading, Marks, Note, PeerMark, WeightMark};
+pub use monitor::{
+    CheckKind, CheckSpec, HostMetric, MonitorSettings, OnLost, Resource, Side, Unit, WatchActions, WatchAlert,
+    WatchRule,
+};
 pub use name::{HostPattern, PathPrefix, ServiceName};
 pub use notice::{Notice, NoticeKind, Severity, Way};
 pub use notify::{MailSettings, MailTls, NotifySettings, WebhookSettings};

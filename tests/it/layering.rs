@@ -28,7 +28,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["app", "cli/", "main.rs"]),
     ("lettre", &["notify/"]),
     ("procfs", &["monitor/"]),
-    ("rustix", &["app/"]),
+    ("rustix", &["app/", "monitor/"]),
     ("listenfd", &["app/systemd.rs"]),
     ("sd_notify", &["app/systemd.rs"]),
 ];

@@ -6,6 +6,7 @@ mod kept;
 mod marks;
 mod rewatch;
 mod server;
+mod standing;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -27,13 +27,23 @@ pub(super) fn alert(
         Some(text) => Some(text.clone()),
         None => name.map(|name| format!("alert:{name}")),
     };
-    let compat_key = key.field("compat");
-    if prefix.is_none() && !raw.compat.is_empty() {
+    let compat = old_names(problems, &key.field("compat"), &raw.compat, prefix);
+    Some(AlertKeys { key: own?, compat: compat? })
+}
+
+/// Names that older systems know an alert by.
+pub(super) fn old_names(
+    problems: &mut Problems<'_>,
+    compat_key: &Key,
+    texts: &[String],
+    prefix: Option<&str>,
+) -> Option<Vec<CompatKey>> {
+    if prefix.is_none() && !texts.is_empty() {
         let remedy = "add a [redis] table, or remove the old names";
-        problems.refuse::<()>(&compat_key, raw.compat.join(", "), "old names are watched in Redis only", remedy);
+        problems.refuse::<()>(compat_key, texts.join(", "), "old names are watched in Redis only", remedy);
     }
     let mut compat: Vec<CompatKey> = Vec::new();
-    for (index, text) in raw.compat.iter().enumerate() {
+    for (index, text) in texts.iter().enumerate() {
         let key = compat_key.index(index);
         let Some(parsed) = old_name(problems, &key, text, prefix) else { continue };
         if compat.iter().any(|other| other.key() == parsed.key()) {
@@ -42,8 +52,8 @@ pub(super) fn alert(
             compat.push(parsed);
         }
     }
-    let complete = compat.len() == raw.compat.len() && (prefix.is_some() || compat.is_empty());
-    Some(AlertKeys { key: own?, compat: complete.then_some(compat)? })
+    let complete = compat.len() == texts.len() && (prefix.is_some() || compat.is_empty());
+    complete.then_some(compat)
 }
 
 fn old_name(problems: &mut Problems<'_>, key: &Key, text: &str, prefix: Option<&str>) -> Option<CompatKey> {

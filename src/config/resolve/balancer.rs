@@ -1,4 +1,4 @@
-//! `[balancer]`: what this one is called among others.
+//! `[balancer]`: what this one is called among others. The agent of a host is named alike.
 
 use crate::config::key::Key;
 use crate::config::problem::Problems;
@@ -8,18 +8,21 @@ use crate::model::BalancerSettings;
 const LONGEST: usize = 63;
 const HOST: &str = "/proc/sys/kernel/hostname";
 
-/// Blocks on the kernel's word for the host where no name is written.
 pub(super) fn balancer(problems: &mut Problems<'_>, raw: &RawBalancer) -> Option<BalancerSettings> {
-    let name = match raw.name.as_str() {
+    Some(BalancerSettings { name: host_name(problems, &Key::top("balancer").field("name"), &raw.name)? })
+}
+
+/// Blocks on the kernel's word for the host where no name is written.
+pub(super) fn host_name(problems: &mut Problems<'_>, key: &Key, text: &str) -> Option<String> {
+    match text {
         // A host that does not tell its name has one balancer at least, which may have any.
-        "" => from_host(&std::fs::read_to_string(HOST).unwrap_or_default()),
-        text if text.len() <= LONGEST && text.chars().all(is_allowed) => text.to_owned(),
+        "" => Some(from_host(&std::fs::read_to_string(HOST).unwrap_or_default())),
+        text if text.len() <= LONGEST && text.chars().all(is_allowed) => Some(text.to_owned()),
         text => {
             let remedy = "write 1 to 63 of a-z, A-Z, 0-9, \".\", \"_\" and \"-\", or \"\" for the host's name";
-            return problems.refuse(&Key::top("balancer").field("name"), text, "not a name of a balancer", remedy);
+            problems.refuse(key, text, "not a name of a host", remedy)
         }
-    };
-    Some(BalancerSettings { name })
+    }
 }
 
 /// Never empty.

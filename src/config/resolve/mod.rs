@@ -20,6 +20,7 @@ mod differ;
 mod limits;
 mod listen;
 mod log;
+mod monitor;
 mod outlier;
 mod probe;
 mod redis;
@@ -30,6 +31,8 @@ mod service;
 mod status;
 mod token;
 mod track;
+
+pub(super) use monitor::monitor;
 
 /// `directory` is where relative paths of secrets begin. `complete` tells that nothing was left out of `raw` for its
 /// shape; otherwise services are not compared with each other, since a default may stand where something else was

@@ -81,7 +81,7 @@ pub(super) fn service(
     })
 }
 
-fn name(problems: &mut Problems<'_>, key: &Key, text: Option<&str>) -> Option<ServiceName> {
+pub(super) fn name(problems: &mut Problems<'_>, key: &Key, text: Option<&str>) -> Option<ServiceName> {
     let remedy = "write 1 to 63 of a-z, 0-9 and -";
     match text {
         Some(text) => ServiceName::new(text).or_else(|| problems.refuse(key, text, "not a name of a service", remedy)),
