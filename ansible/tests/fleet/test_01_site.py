@@ -1,9 +1,10 @@
 """The fleet comes from nothing, by the commands that the README names."""
 
+import os
 import time
 
 import pytest
-from lab import Lab
+from lab import ROOT, Lab
 from report import Report
 
 pytestmark = pytest.mark.sets_up
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.sets_up
 def test_the_hosts_boot(lab: Lab, report: Report) -> None:
     lab.run("down", within=300)
     started = time.monotonic()
-    lab.run("up", within=1200)
+    lab.run("up", "--binary", os.environ.get("COALMINE_BINARY", str(ROOT / "target/debug/coalmine")), within=1200)
     report.say(f"{len(lab.hosts())} hosts in {time.monotonic() - started:.0f} s")
 
 
