@@ -9,7 +9,7 @@ use figment::{Metadata, Profile, Provider};
 
 const PREFIX: &str = "COALMINE_";
 const SEPARATOR: &str = "__";
-const TABLES: [&str; 7] = ["listen", "log", "admin", "redis", "balancer", "affinity", "service"];
+const TABLES: [&str; 8] = ["listen", "log", "admin", "redis", "balancer", "affinity", "notify", "service"];
 
 /// One variable that says something about the configuration.
 pub(super) struct Variable {

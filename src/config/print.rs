@@ -15,8 +15,8 @@ pub fn render(settings: &Settings) -> String {
     out
 }
 
-/// Writes the plain keys of a table under its heading, then its tables. Of lists of tables, services and their rules
-/// get headings; backends stay on their line.
+/// Writes the plain keys of a table under its heading, then its tables. Of lists of tables, services, their rules
+/// and webhooks get headings; backends stay on their line.
 fn section(out: &mut String, path: Option<&str>, table: &Table) {
     let join = |key: &str| path.map_or_else(|| key.to_owned(), |path| format!("{path}.{key}"));
     for (key, value) in table {
@@ -43,5 +43,5 @@ fn section(out: &mut String, path: Option<&str>, table: &Table) {
 }
 
 fn headed(key: &str) -> bool {
-    key == "service" || key == "rule"
+    matches!(key, "service" | "rule" | "webhook")
 }

@@ -8,6 +8,7 @@ mod affinity;
 mod choice;
 mod gate;
 mod limits;
+mod notify;
 mod outlier;
 mod probe;
 mod process;
@@ -20,6 +21,7 @@ pub(super) use affinity::{RawAffinity, RawCookie};
 pub(super) use choice::{RawRule, RawTester};
 pub(super) use gate::RawGate;
 pub(super) use limits::RawLimits;
+pub(super) use notify::{RawMail, RawNotify, RawRollback, RawWebhook};
 pub(super) use outlier::RawOutlier;
 pub(super) use probe::RawProbe;
 pub(super) use process::{RawAdmin, RawBalancer, RawListen, RawLog};
@@ -37,5 +39,6 @@ pub(super) struct Raw {
     pub(super) redis: Option<RawRedis>,
     pub(super) balancer: RawBalancer,
     pub(super) affinity: RawAffinity,
+    pub(super) notify: RawNotify,
     pub(super) service: Vec<RawService>,
 }

@@ -5,6 +5,7 @@ mod environment;
 mod files;
 mod invalid;
 mod mistakes;
+mod notify;
 mod probes;
 mod reload;
 mod service;
