@@ -74,6 +74,7 @@ impl Controller {
         tellers.published(generation);
         for service in &fleet.services {
             tellers.show(service);
+            log::standing(service, &[], "start");
         }
         let (sound, life) = (fleet.clone(), metrics.life.clone());
         (Self { fleet, sound, builder, writer, addresses, alarm, tellers, life }, outputs)
