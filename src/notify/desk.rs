@@ -14,14 +14,12 @@ use super::entry::{Entry, Place, bounded, new_id, since_1970};
 use super::errand::{Errand, Errands, lock};
 use super::line::{Due, Line, Settled, millis};
 use super::outbox::{Memory, Outbox};
-use super::{Outcome, backoff, mail, text, webhook};
+use super::{FAREWELL, Outcome, backoff, mail, text, webhook};
 use crate::metrics::NotifyMetrics;
 use crate::model::{MailSettings, Notice, NotifySettings, Way, WebhookSettings};
 
 /// Notices that may wait, over all places.
 const MOST: usize = 1000;
-/// How long what is being sent may take after a stop was asked for, and what waits in memory alone as well.
-const FAREWELL: Duration = Duration::from_secs(5);
 /// The longest sleep: the clock may have been set.
 const NAP: Duration = Duration::from_secs(60);
 

@@ -27,7 +27,7 @@ mod text;
 mod trust;
 mod webhook;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +36,9 @@ use crate::model::{Notice, NoticeKind, NotifySettings, Severity, Way};
 
 pub use errand::Notifier;
 pub use standing::Standing;
+
+/// How long what is being sent may take after a stop was asked for, and what waits in memory alone as well.
+pub const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A notifier, and the task behind it, which ends after `shutdown`. It may block for moments on the disk of the outbox:
 /// it wants a thread of its own where that matters. `standing`: what a process before this one had told and was not

@@ -95,10 +95,12 @@ impl Controller {
         (self.sound, self.addresses) = (self.fleet.clone(), addresses);
         let took = now.at.elapsed();
         self.tellers.forget(&before, &self.fleet);
+        self.herald.forget(&before, &self.fleet);
         for change in &changes {
             if let Some(service) = self.fleet.service(&change.service) {
                 self.tellers.changed(service, change, took);
                 log::change(service, change, took);
+                self.herald.changed(service, change);
             }
         }
         for service in &self.fleet.services {
