@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::entry::{Entry, Place, bounded, new_id, since_1970};
 use super::errand::{Errand, Errands, lock};
-use super::line::{Due, Line, Settled, millis};
+use super::line::{Again, Due, Line, Settled, millis};
 use super::outbox::{Memory, Outbox};
 use super::{FAREWELL, Outcome, backoff, mail, text, webhook};
 use crate::metrics::NotifyMetrics;
@@ -147,7 +147,10 @@ impl Desk {
             Errand::Call { hook, key, notice } => {
                 let place = Place::Webhook(hook.url.clone());
                 self.hooks.insert(hook.url.clone(), hook);
-                self.keep(key, place, bounded(notice));
+                let line = self.line(&place);
+                if !self.lines[line].has(&key) {
+                    self.keep(key, place, bounded(notice));
+                }
             }
             Errand::Learn(hooks) => self.hooks.extend(hooks.into_iter().map(|hook| (hook.url.clone(), hook))),
         }
@@ -243,9 +246,13 @@ impl Desk {
         let line = &mut self.lines[index];
         let Settled { done, given_up, again } = line.end(outcome, fastrand::f64(), now);
         let (way, to) = (line.place.way(), line.place.name());
-        if let Some((reason, pause)) = again {
+        if let Some(Again { reason, pause, first }) = again {
             self.metrics.retried(way);
-            tracing::warn!(to, reason, ?pause, waiting = line.len(), "notices can't be sent: trying again");
+            if first {
+                tracing::warn!(to, reason, waiting = line.len(), "notices can't be sent: trying until they can");
+            } else {
+                tracing::debug!(to, reason, ?pause, waiting = line.len(), "notices can't be sent yet");
+            }
         }
         if let Some(reason) = given_up {
             let topics: Vec<_> = done.iter().map(|waiting| &*waiting.entry.notice.topic).collect();

@@ -14,6 +14,9 @@ use crate::model::{Notice, NotifySettings, Way, WebhookSettings};
 /// Errands that may wait for the task.
 const QUEUE: usize = 1024;
 
+/// Characters of a key, which is a part of the name of a file.
+const LONGEST_KEY: usize = 128;
+
 /// The way to whoever is told. Cheap to clone; never waits and never fails: what there is no room for is counted.
 #[derive(Clone)]
 pub struct Notifier(Option<Arc<Inner>>);
@@ -73,9 +76,11 @@ impl Notifier {
         }
     }
 
-    /// Hands over a notice that goes to this one URL. `key` is its `Idempotency-Key`: letters, digits and `-`.
-    pub fn call(&self, hook: &WebhookSettings, key: String, notice: Notice) {
+    /// Hands over a notice that goes to this one URL, unless one with this key waits for it already. `key` is its
+    /// `Idempotency-Key`, of which letters, digits and `-` are used.
+    pub fn call(&self, hook: &WebhookSettings, key: &str, notice: Notice) {
         if let Some(inner) = &self.0 {
+            let key = key.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(LONGEST_KEY).collect();
             inner.send(Errand::Call { hook: hook.clone(), key, notice }, &[Way::Webhook]);
         }
     }

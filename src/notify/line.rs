@@ -44,8 +44,16 @@ pub(super) struct Settled {
     /// These are done with: sent, or given up for the reason.
     pub(super) done: Vec<Waiting>,
     pub(super) given_up: Option<String>,
-    /// It will be tried again, for this reason and after this pause.
-    pub(super) again: Option<(String, Duration)>,
+    /// It will be tried again.
+    pub(super) again: Option<Again>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Again {
+    pub(super) reason: String,
+    pub(super) pause: Duration,
+    /// The attempt before this one went well.
+    pub(super) first: bool,
 }
 
 impl Line {
@@ -55,6 +63,10 @@ impl Line {
 
     pub(super) fn len(&self) -> usize {
         self.pending.len()
+    }
+
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.pending.iter().any(|waiting| waiting.entry.id == id)
     }
 
     pub(super) fn push(&mut self, name: String, entry: Entry) {
@@ -102,7 +114,7 @@ impl Line {
         self.failures = self.failures.saturating_add(1);
         let pause = pause(self.failures, luck);
         self.rested = now.saturating_add(millis(pause));
-        Settled { again: Some((reason, pause)), ..Settled::default() }
+        Settled { again: Some(Again { reason, pause, first: self.failures == 1 }), ..Settled::default() }
     }
 
     /// No more waiting for company or for the end of a pause: this is the last chance.
@@ -160,7 +172,8 @@ mod tests {
         let (name, notice) = ("5001".to_owned(), specimen("later", NoticeKind::Firing));
         mail.push(name.clone(), Entry { id: name, to: Place::Mail, at: 5001, notice });
         let settled = mail.end(Outcome::Later("451 busy".to_owned()), 0.0, 5002);
-        assert_eq!(settled.again, Some(("451 busy".to_owned(), Duration::from_secs(1))));
+        let again = Again { reason: "451 busy".to_owned(), pause: Duration::from_secs(1), first: true };
+        assert_eq!(settled.again, Some(again));
         assert_eq!((mail.due(GROUP, 0, 5003), mail.due(GROUP, 0, 6002)), (Due::At(6002), Due::Now(2)));
         mail.begin(2);
         assert_eq!(mail.end(Outcome::Sent, 0.0, 6003).done.len(), 2);

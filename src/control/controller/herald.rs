@@ -36,7 +36,7 @@ impl Herald {
             let hook = service.spec.rollback.as_ref().filter(|_| *notice.event == *notices::ROLLBACK);
             if let Some(rollback) = hook {
                 let called = Notice { source: self.source.clone(), ..notice.clone() };
-                self.notifier.call(&rollback.hook, notices::rollback_key(&service.spec, at), called);
+                self.notifier.call(&rollback.hook, &notices::rollback_key(&service.spec, at), called);
             }
             self.tell(notice);
         }

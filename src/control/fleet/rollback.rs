@@ -18,11 +18,13 @@ pub(in crate::control) struct Rollback {
     called: bool,
     /// Since when the canary is admitted, after the hook was called.
     admitted: Option<u64>,
+    /// Of stable and the canary, as they were last.
+    weights: Option<[u32; 2]>,
 }
 
 impl Rollback {
     /// One more ejection, or failed trial. `true`: the hook is to be called. Once: until the canary has
-    /// [proved itself](Self::look) or [another one](Self::forget) is there.
+    /// [proved itself](Self::look) or [its weights](Self::see) are other ones.
     pub(super) fn ejected(&mut self, spec: &RollbackSpec, now: SystemTime) -> bool {
         self.admitted = None;
         if self.called {
@@ -47,13 +49,16 @@ impl Rollback {
         let now = since_1970(now);
         let since = *self.admitted.get_or_insert(now);
         if now.saturating_sub(since) >= millis(spec.within) {
-            *self = Self::default();
+            *self = Self { weights: self.weights, ..Self::default() };
         }
     }
 
-    /// Its weights have changed: whoever did that knows, or has brought another version.
-    pub(super) fn forget(&mut self) {
-        *self = Self::default();
+    /// Whoever has changed its weights knows, or has brought another version: from there on all begins anew.
+    pub(super) fn see(&mut self, weights: [u32; 2]) {
+        if self.weights.is_some_and(|before| before != weights) {
+            *self = Self::default();
+        }
+        self.weights = Some(weights);
     }
 }
 
@@ -112,7 +117,9 @@ mod tests {
         assert!(!rollback.clone().ejected(&spec(1), at(1299)), "not without a break");
         rollback.look(&spec(1), true, at(1300));
         assert!(rollback.ejected(&spec(1), at(1300)));
-        called.forget();
+        called.see([2, 1]);
+        assert!(!called.ejected(&spec(1), at(1)), "these are no other ones");
+        called.see([9, 1]);
         assert!(called.ejected(&spec(1), at(1)));
     }
 }

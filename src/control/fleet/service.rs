@@ -102,11 +102,11 @@ impl ServiceState {
         work: impl FnOnce(&mut Self, &mut Notes),
     ) -> Change {
         let mut notes = Notes::new(cause);
-        let weights = self.weights();
         work(self, &mut notes);
         self.settle(&mut notes, now);
-        if self.weights() != weights {
-            self.rollback.forget();
+        // Marks are read before alerts: until then the weights may be other ones.
+        if self.alerts_read {
+            self.rollback.see(self.weights());
         }
         let plan = self.planned(now);
         let rotations = self.rotations(&plan, notes.cause);
