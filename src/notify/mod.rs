@@ -10,8 +10,8 @@
 //! - `outbox`: where notices wait, in a directory or in memory. `entry`: one that waits.
 //! - `desk`: the task. `errand`: how it is spoken to. `mail` and `webhook`: one attempt; `trust`: whom TLS trusts.
 //!
-//! A notice is sent once, but around a crash: one whose sending had begun and was not noted as done is sent again, by
-//! the same `Message-ID` or `Idempotency-Key`.
+//! A notice is sent once, but when the answer to it is lost, or around a crash: one whose sending had begun and was not
+//! noted as done is sent again, by the same `Message-ID` or `Idempotency-Key`.
 
 mod backoff;
 mod desk;
@@ -38,7 +38,7 @@ pub use errand::Notifier;
 pub use standing::Standing;
 
 /// How long what is being sent may take after a stop was asked for, and what waits in memory alone as well.
-pub const FAREWELL: Duration = Duration::from_secs(5);
+pub const FAREWELL: Duration = Duration::from_secs(10);
 
 /// A notifier, and the task behind it, which ends after `shutdown`. It may block for moments on the disk of the outbox:
 /// it wants a thread of its own where that matters. `standing`: what a process before this one had told and was not

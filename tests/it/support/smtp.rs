@@ -34,6 +34,7 @@ pub(crate) struct Mail {
 #[derive(Default)]
 struct State {
     mails: Mutex<Vec<Mail>>,
+    refused: Mutex<Vec<Mail>>,
     /// Mails that are answered with 451.
     busy: AtomicUsize,
     ended: AtomicBool,
@@ -105,6 +106,11 @@ impl Smtp {
         self.state.mails.lock().unwrap().clone()
     }
 
+    /// Those that were answered with 451.
+    pub(crate) fn refused(&self) -> Vec<Mail> {
+        self.state.refused.lock().unwrap().clone()
+    }
+
     /// The table `[notify.mail]` for it.
     pub(crate) fn table(&self) -> String {
         let SocketAddr::V4(address) = self.address else { unreachable!() };
@@ -159,6 +165,7 @@ fn talk(stream: impl Read + Write, state: &State) -> std::io::Result<()> {
                 mail.text = data(&mut stream)?;
                 let busy = |left: usize| left.checked_sub(1);
                 if state.busy.fetch_update(Ordering::SeqCst, Ordering::SeqCst, busy).is_ok() {
+                    state.refused.lock().unwrap().push(std::mem::take(&mut mail));
                     "451 busy, come again\r\n"
                 } else {
                     state.mails.lock().unwrap().push(std::mem::take(&mut mail));
