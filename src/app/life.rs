@@ -95,6 +95,7 @@ async fn begin(settings: Settings, reload: Reloads) -> anyhow::Result<App> {
     app.ready().await;
     app.open(Some(reload))?;
     predecessor.relieve();
+    app.take_over();
     Ok(app)
 }
 
@@ -140,6 +141,7 @@ impl Desk<'_> {
                     }
                     Err(reason) => {
                         tracing::error!(reason, "the successor does not serve: serving on as before");
+                        app.refused("upgrade_refused", "an upgrade failed: the old process serves on", &reason);
                         handing = None;
                     }
                 },

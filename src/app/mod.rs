@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `worker-N` | the data plane, one runtime each |
 //! | `control` | the alert bus and the controller: from an alert to a new table without another thread |
+//! | `notify` | mails and webhooks, and the disk that they wait on |
 //! | the caller's | probes, name resolution, the admin listener, signals |
 //!
 //! [`life`] takes a process from its start to its end: [`Sockets`] are bound or taken over, an [`App`] is started on
@@ -19,6 +20,7 @@ mod handover;
 mod keepsake;
 mod life;
 mod limits;
+mod messenger;
 mod reload;
 mod scouts;
 mod systemd;
@@ -51,6 +53,7 @@ pub use keepsake::Keepsake;
 pub use life::live;
 
 use door::Door;
+use messenger::Messenger;
 use scouts::Scouts;
 
 /// Reports and readings that may wait for the controller.
@@ -76,6 +79,7 @@ pub struct App {
     metrics: Metrics,
     scouts: Scouts,
     heartbeat: Heartbeat,
+    messenger: Messenger,
     /// Every listening socket once more, to be handed on.
     doors: Arc<[Door]>,
     entrance: Option<Entrance>,
@@ -124,6 +128,12 @@ impl App {
         let (controller, Outputs { status, announcements, heartbeat }) =
             Controller::new(&settings.services, addresses, keys, keepsake.control.as_ref(), &metrics, writer);
 
+        let messenger = Messenger::start(&settings, keepsake.standing, keepsake.successor, metrics.notify.clone())?;
+        let controller = controller.heard_by(messenger.herald.clone());
+        if !keepsake.successor {
+            messenger.take_over(&status.borrow());
+        }
+
         let (controls, orders) = crate::control::orders();
         let (bus, commands) = bus::channel();
         let inputs = Inputs { alerts, probes, addresses: resolved, orders, marks, keys: shared_key };
@@ -169,6 +179,7 @@ impl App {
             metrics,
             scouts,
             heartbeat,
+            messenger,
             doors: sockets.doors.into(),
             entrance: Some(Entrance {
                 http: sockets.http,
@@ -246,6 +257,7 @@ impl App {
         sleep(self.settings.listen.lame_duck).await;
         self.doors = Arc::default();
         self.stop.close();
+        self.messenger.silence();
         workers_ended(self.front.take()).await;
         self.end().await;
     }
@@ -253,6 +265,7 @@ impl App {
     /// The same when a successor serves on the same sockets: it alone accepts connections and answers operators. A
     /// connection without a request may have one more for a while.
     pub(crate) async fn leave(mut self) {
+        self.messenger.silence();
         self.stopping.cancel();
         self.unattended.cancel();
         self.doors = Arc::default();
@@ -265,17 +278,30 @@ impl App {
         self.end().await;
     }
 
+    /// The process before this one has gone: what happens from here on is for this one to tell.
+    pub(crate) fn take_over(&self) {
+        self.messenger.take_over(&self.status.borrow());
+    }
+
+    /// Tells that what was asked of this process is not done.
+    pub(crate) fn refused(&self, event: &str, summary: &str, reason: &str) {
+        self.messenger.refused(event, summary, reason);
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
     /// What a successor gets: the listening sockets, and what is known.
     fn estate(&self) -> (Arc<[Door]>, impl Future<Output = Keepsake> + use<>) {
-        (self.doors.clone(), Keepsake::of(self.bus.clone(), self.controls.clone()))
+        (
+            self.doors.clone(),
+            Keepsake::of(self.bus.clone(), self.controls.clone(), self.messenger.herald.notifier.clone()),
+        )
     }
 
     async fn end(self) {
-        let Self { scouts, control, tasks, ended, .. } = self;
+        let Self { scouts, control, tasks, ended, messenger, .. } = self;
         ended.cancel();
         drop(scouts);
         tasks.close();
@@ -289,6 +315,7 @@ impl App {
             Ok(_) => tracing::error!("the control thread panicked"),
             Err(_) => tracing::error!(grace = ?GRACE, "the control thread does not end: leaving it"),
         }
+        messenger.end().await;
     }
 }
 

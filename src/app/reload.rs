@@ -34,7 +34,10 @@ pub(super) async fn reload(app: &mut App, path: &Path) -> Result<Reloaded, Strin
         Ok(Reloaded { changed, needs_restart }) => {
             tracing::info!(?changed, ?needs_restart, "configuration loaded again");
         }
-        Err(reason) => tracing::error!(reason, "the configuration is refused: the one before stays in force"),
+        Err(reason) => {
+            tracing::error!(reason, "the configuration is refused: the one before stays in force");
+            app.refused("reload_refused", "a configuration is refused: the one before stays in force", reason);
+        }
     }
     app.metrics.life.reloaded(outcome.is_ok());
     systemd::ready();

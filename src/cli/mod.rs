@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod monitor;
+mod notify;
 mod operate;
 mod serve;
 
@@ -42,6 +43,10 @@ enum Command {
     /// Show a canary being ejected and re-admitted, with nothing else installed
     #[command(after_help = "Example:\n  coalmine demo\n  coalmine demo --once --listen 127.0.0.1:8888")]
     Demo(demo::Arguments),
+    /// Send a notice of a test over every way that is configured
+    #[command(after_help = "Example:\n  coalmine notify --test -c /etc/coalmine/coalmine.toml\n\n\
+        Exit code 0: all went. 1: one did not; the server's own words are beside it. 2: a mistake in the configuration.")]
+    Notify(notify::Arguments),
     #[command(flatten)]
     Operate(operate::Operate),
 }
@@ -62,6 +67,7 @@ impl Cli {
             Command::Check(file) => check::run(&file.config),
             Command::Monitor(arguments) => monitor::run(&arguments),
             Command::Demo(arguments) => demo::run(&arguments),
+            Command::Notify(arguments) => notify::run(&arguments),
             Command::Operate(command) => command.run(),
         };
         match outcome {

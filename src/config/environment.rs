@@ -22,14 +22,14 @@ pub(super) struct Names {
 pub(super) const BALANCER: Names = Names {
     prefix: "COALMINE_",
     except: Some(MONITOR.prefix),
-    tops: &["listen", "log", "admin", "redis", "balancer", "affinity", "service"],
+    tops: &["listen", "log", "admin", "redis", "balancer", "affinity", "notify", "service"],
 };
 
 /// The agent's.
 pub(super) const MONITOR: Names = Names {
     prefix: "COALMINE_MONITOR_",
     except: None,
-    tops: &["interval", "host", "cgroup", "log", "redis", "check", "rule"],
+    tops: &["interval", "host", "cgroup", "log", "redis", "notify", "check", "rule"],
 };
 
 /// One variable that says something about the configuration.

@@ -3,14 +3,14 @@
 //! Services are live as a whole. Each table is taken apart by name, so that a setting that is added has to be placed.
 
 use crate::model::{
-    AdminSettings, AffinitySettings, BalancerSettings, Endpoint, ListenSettings, LogSettings, RedisPlace,
-    RedisSettings, Settings,
+    AdminSettings, AffinitySettings, BalancerSettings, Endpoint, ListenSettings, LogSettings, NotifySettings,
+    RedisPlace, RedisSettings, Settings,
 };
 
 /// The keys whose change a reload from `old` to `new` does not put in force, in the order of the file. A secret is
 /// named by the key of its file, but `affinity.key`; `redis` alone is a table that came or went.
 pub fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
-    let Settings { listen, log, admin, redis, balancer, affinity, services: _ } = old;
+    let Settings { listen, log, admin, redis, balancer, affinity, notify, services: _ } = old;
     let redis = match (redis, &new.redis) {
         (Some(old), Some(new)) => redis_same(old, new).to_vec(),
         (old, new) => vec![("redis", old == new)],
@@ -21,6 +21,7 @@ pub fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         admin_same(admin, &new.admin).to_vec(),
         balancer_same(balancer, &new.balancer).to_vec(),
         affinity_same(affinity, &new.affinity).to_vec(),
+        notify_same(notify, &new.notify).to_vec(),
         redis,
     ];
     tables.into_iter().flatten().filter(|(_, same)| !same).map(|(key, _)| key).collect()
@@ -65,6 +66,20 @@ fn balancer_same(old: &BalancerSettings, new: &BalancerSettings) -> [Same; 1] {
 fn affinity_same(old: &AffinitySettings, new: &AffinitySettings) -> [Same; 1] {
     let AffinitySettings { key } = old;
     [("affinity.key", *key == new.key)]
+}
+
+/// A mail server and the webhooks are one key each.
+fn notify_same(old: &NotifySettings, new: &NotifySettings) -> [Same; 7] {
+    let NotifySettings { outbox, group, hourly, ways, ca_file, mail, webhooks } = old;
+    [
+        ("notify.outbox", *outbox == new.outbox),
+        ("notify.group", *group == new.group),
+        ("notify.hourly", *hourly == new.hourly),
+        ("notify.ways", *ways == new.ways),
+        ("notify.ca_file", *ca_file == new.ca_file),
+        ("notify.mail", *mail == new.mail),
+        ("notify.webhook", *webhooks == new.webhooks),
+    ]
 }
 
 fn redis_same(old: &RedisSettings, new: &RedisSettings) -> [Same; 7] {

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::fleet::Rollback;
 use crate::model::{BackendId, Reason, Secret, ServiceName, Track};
 
 /// The decisions of one controller. What the alert bus says is not in it.
@@ -31,6 +32,7 @@ pub(super) struct KeptService {
     /// Those of which there is something to say.
     pub(super) members: Vec<KeptMember>,
     pub(super) turns: KeptTurns,
+    pub(super) rollback: Rollback,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -23,7 +23,7 @@ mod public;
 mod specimen;
 mod status;
 
-pub use controller::{Addresses, Announcements, Controller, ControllerHandle, Inputs, Orders, Outputs, orders};
+pub use controller::{Addresses, Announcements, Controller, ControllerHandle, Herald, Inputs, Orders, Outputs, orders};
 pub use heartbeat::Heartbeat;
 pub use keepsake::Keepsake;
 pub use status::{BackendStatus, FleetStatus, GateStatus, ServiceStatus, State, TrackStatus};

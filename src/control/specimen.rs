@@ -42,6 +42,7 @@ pub(super) fn service(stable: (u16, &[&str]), canary: (u16, &[&str])) -> Service
         gate: GateSpec { follow_peers: true },
         cookie: CookieSpec { name: "coalmine-web".to_owned(), max_age: Duration::ZERO, secure: false },
         tester: TesterSpec { header: None, cookie: None, secret: None },
+        rollback: None,
         rules: Vec::new(),
         alert: AlertKeys { key: "alert:web".to_owned(), compat: Vec::new() },
         stable: track(stable),

@@ -8,6 +8,7 @@ mod control;
 mod data;
 mod life;
 mod names;
+mod notify;
 mod open;
 
 use prometheus::core::Collector;
@@ -17,6 +18,7 @@ pub use bus::BusMetrics;
 pub use control::{ControlMetrics, GateMetrics, ProbeMetrics};
 pub use data::{BackendMetrics, Class, DataMetrics, Failure, RetryCause, RetryRefused};
 pub use life::LifeMetrics;
+pub use notify::NotifyMetrics;
 pub use open::Open;
 pub use prometheus::IntGauge;
 
@@ -28,6 +30,7 @@ pub struct Metrics {
     pub control: ControlMetrics,
     pub bus: BusMetrics,
     pub life: LifeMetrics,
+    pub notify: NotifyMetrics,
 }
 
 impl Default for Metrics {
@@ -47,6 +50,7 @@ impl Metrics {
             control: ControlMetrics::new(&registry),
             bus: BusMetrics::new(&registry),
             life: LifeMetrics::new(&registry),
+            notify: NotifyMetrics::new(&registry),
             registry,
         }
     }

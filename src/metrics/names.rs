@@ -35,6 +35,9 @@ pub(super) const TABLE_GENERATION: &str = "coalmine_table_generation";
 pub(super) const BUS_CONNECTED: &str = "coalmine_bus_connected";
 pub(super) const BUS_AGE: &str = "coalmine_bus_age_seconds";
 
+pub(super) const NOTICES: &str = "coalmine_notices_total";
+pub(super) const NOTICES_PENDING: &str = "coalmine_notices_pending";
+
 pub(super) const RELOADS: &str = "coalmine_reloads_total";
 pub(super) const CONFIG_LOADED: &str = "coalmine_config_loaded_timestamp_seconds";
 pub(super) const TASK_RESTARTS: &str = "coalmine_task_restarts_total";

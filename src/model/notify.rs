@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Secret;
 use super::service::seconds;
+use super::{Secret, Way};
 
 /// Everything that the table `[notify]` says. Nothing in it: nobody is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -19,9 +19,14 @@ pub struct NotifySettings {
     pub group: Duration,
     /// Mails within an hour at most; what is above waits and goes as one.
     pub hourly: u32,
+    /// Where the balancer's own events go. The rules of an agent name theirs.
+    pub ways: Vec<Way>,
+    /// Certificates that are trusted beside the host's, as PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mail: Option<MailSettings>,
-    #[serde(rename = "webhook")]
+    #[serde(rename = "webhook", skip_serializing_if = "Vec::is_empty")]
     pub webhooks: Vec<WebhookSettings>,
 }
 
@@ -60,6 +65,7 @@ pub struct WebhookSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<Secret>,
     /// The events that are sent; empty: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
     #[serde(serialize_with = "seconds")]
     pub timeout: Duration,

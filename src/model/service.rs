@@ -8,7 +8,7 @@ use http::HeaderName;
 
 use super::{
     Affinity, AlertKeys, CircuitLimits, CookieSpec, GateSpec, HostPattern, OutlierSpec, PathPrefix, RetrySpec,
-    RuleSpec, ServiceName, TesterSpec, TrackSpec,
+    RollbackSpec, RuleSpec, ServiceName, TesterSpec, TrackSpec,
 };
 
 /// A service with every default filled in.
@@ -33,6 +33,8 @@ pub struct ServiceSpec {
     pub gate: GateSpec,
     pub cookie: CookieSpec,
     pub tester: TesterSpec,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackSpec>,
     #[serde(rename = "rule", skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleSpec>,
     pub stable: TrackSpec,

@@ -8,7 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::service::seconds;
-use super::{AffinitySettings, Endpoint, Secret, ServiceSpec};
+use super::{AffinitySettings, Endpoint, NotifySettings, Secret, ServiceSpec};
 
 /// Everything that the configuration says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,6 +21,7 @@ pub struct Settings {
     pub redis: Option<RedisSettings>,
     pub balancer: BalancerSettings,
     pub affinity: AffinitySettings,
+    pub notify: NotifySettings,
     #[serde(rename = "service")]
     pub services: Vec<ServiceSpec>,
 }

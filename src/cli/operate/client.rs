@@ -32,7 +32,7 @@ pub(super) struct Client {
 /// The balancer has understood and does not do it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(in crate::cli) struct Refused(pub(super) String);
+pub(in crate::cli) struct Refused(pub(in crate::cli) String);
 
 impl Client {
     pub(super) fn new(place: &Place) -> anyhow::Result<Self> {

@@ -9,6 +9,7 @@ mod choice;
 mod gate;
 mod limits;
 mod monitor;
+mod notify;
 mod outlier;
 mod probe;
 mod process;
@@ -22,6 +23,7 @@ pub(super) use choice::{RawRule, RawTester};
 pub(super) use gate::RawGate;
 pub(super) use limits::RawLimits;
 pub(super) use monitor::{RawCheck, RawMonitor, RawQuantity, RawWatchRule};
+pub(super) use notify::{RawMail, RawNotify, RawRollback, RawWebhook};
 pub(super) use outlier::RawOutlier;
 pub(super) use probe::RawProbe;
 pub(super) use process::{RawAdmin, RawBalancer, RawListen, RawLog};
@@ -39,5 +41,6 @@ pub(super) struct Raw {
     pub(super) redis: Option<RawRedis>,
     pub(super) balancer: RawBalancer,
     pub(super) affinity: RawAffinity,
+    pub(super) notify: RawNotify,
     pub(super) service: Vec<RawService>,
 }

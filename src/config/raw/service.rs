@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{RawCookie, RawGate, RawLimits, RawOutlier, RawProbe, RawRetry, RawRule, RawTester, RawTrack};
+use super::{RawCookie, RawGate, RawLimits, RawOutlier, RawProbe, RawRetry, RawRollback, RawRule, RawTester, RawTrack};
 
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
@@ -26,6 +26,7 @@ pub(crate) struct RawService {
     pub(crate) gate: RawGate,
     pub(crate) cookie: RawCookie,
     pub(crate) tester: RawTester,
+    pub(crate) rollback: Option<RawRollback>,
     pub(crate) rule: Vec<RawRule>,
 }
 
@@ -51,6 +52,7 @@ impl Default for RawService {
             gate: RawGate::default(),
             cookie: RawCookie::default(),
             tester: RawTester::default(),
+            rollback: None,
             rule: Vec::new(),
         }
     }

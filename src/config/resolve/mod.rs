@@ -21,6 +21,7 @@ mod limits;
 mod listen;
 mod log;
 mod monitor;
+pub(super) mod notify;
 mod outlier;
 mod probe;
 mod redis;
@@ -48,6 +49,7 @@ pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path,
     let prefix = raw.redis.as_ref().map(|redis| redis.prefix.as_str());
     let balancer = balancer::balancer(problems, &raw.balancer);
     let affinity = affinity::affinity(problems, &raw.affinity, directory);
+    let notify = notify::notify(problems, &raw.notify, directory);
     let key = Key::top("service");
     let around = service::Surroundings { directory, redis_prefix: prefix };
     if raw.service.is_empty() {
@@ -72,6 +74,7 @@ pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path,
         redis: redis.map_or(Some(None), |redis| redis.map(Some))?,
         balancer: balancer?,
         affinity: affinity?,
+        notify: notify?,
         services,
     })
 }

@@ -6,6 +6,7 @@ use super::affinity::cookie;
 use super::alert::alert;
 use super::choice::{rules, tester};
 use super::limits::limits;
+use super::notify::rollback as rollback_hook;
 use super::outlier::outlier;
 use super::retry::retry;
 use super::scalar::{LASTING, duration, whole, word};
@@ -52,6 +53,9 @@ pub(super) fn service(
     let limits = limits(problems, &key.field("limits"), &raw.limits);
     let cookie = cookie(problems, &key.field("cookie"), &raw.cookie, name.as_ref());
     let tester = tester(problems, &key.field("tester"), &raw.tester, around.directory);
+    let rollback = raw.rollback.as_ref().map(|rollback| {
+        rollback_hook(problems, &key.field("rollback"), rollback, raw.canary.is_some(), around.directory)
+    });
     let rules = rules(problems, &key.field("rule"), &raw.rule, raw.canary.is_some());
     let tracks = tracks(problems, key, raw);
     if affinity.is_some_and(|affinity| affinity != Affinity::None) {
@@ -75,6 +79,7 @@ pub(super) fn service(
         gate: GateSpec { follow_peers: raw.gate.follow_peers },
         cookie: cookie?,
         tester: tester?,
+        rollback: rollback.map_or(Some(None), |rollback| rollback.map(Some))?,
         rules: rules?,
         stable,
         canary,

@@ -31,8 +31,10 @@ fn the_commented_keys_of_the_full_file_are_defaults_too_or_examples() {
     let full = uncommented(&shipped("coalmine.toml"));
     assert!(full.contains("\n[redis]\n"), "{full}");
     let mut full = parse(&full).unwrap();
-    // A rule has no default, and what all but one are is counted.
+    // A rule, a webhook and the like have no default, and what all but one are is counted.
+    assert_eq!((full.notify.mail.take().is_some(), std::mem::take(&mut full.notify.webhooks).len()), (true, 1));
     let service = &mut full.services[0];
+    assert!(service.rollback.take().is_some());
     assert_eq!(std::mem::take(&mut service.rules).len(), 3);
     assert_eq!(service.stable.min_up.take().map(usize::try_from), Some(Ok(service.stable.backends.len() - 1)));
     let minimal = parse(&format!("{}[redis]\n", shipped("minimal.toml"))).unwrap();
@@ -55,6 +57,7 @@ fn the_full_file_has_every_key_there_is() {
     track.insert("probe".into(), probe.clone().into());
     let rule: toml::Table =
         service["rule"].as_array().unwrap().iter().flat_map(|rule| rule.as_table().unwrap().clone()).collect();
+    let webhook = full["notify"]["webhook"][0].as_table().unwrap();
     let of = |name: &str| service[name].as_table().unwrap();
     let tables = [
         ("", &full),
@@ -64,6 +67,9 @@ fn the_full_file_has_every_key_there_is() {
         ("redis.", full["redis"].as_table().unwrap()),
         ("balancer.", full["balancer"].as_table().unwrap()),
         ("affinity.", full["affinity"].as_table().unwrap()),
+        ("notify.", full["notify"].as_table().unwrap()),
+        ("notify.mail.", full["notify"]["mail"].as_table().unwrap()),
+        ("notify.webhook.", webhook),
         ("service.", service),
         ("service.timeout.", of("timeout")),
         ("service.pool.", of("pool")),
@@ -74,6 +80,7 @@ fn the_full_file_has_every_key_there_is() {
         ("service.gate.", of("gate")),
         ("service.cookie.", of("cookie")),
         ("service.tester.", of("tester")),
+        ("service.rollback.", of("rollback")),
         ("service.rule.", &rule),
         ("service.stable.", &track),
         ("service.probe.", &probe),
@@ -86,12 +93,13 @@ fn the_full_file_has_every_key_there_is() {
             assert!(table.contains_key(&key), "{path}{key} is not in coalmine.toml");
         }
     }
-    assert_eq!(seen, 101);
+    assert_eq!(seen, 127);
 }
 
 /// The keys of a table, as the refusal of an unknown one lists them.
 fn known_keys(path: &str) -> Vec<String> {
     let text = match path.strip_prefix("service.") {
+        None if path == "notify.webhook." => "[[notify.webhook]]\nzzz = 1\n".to_owned(),
         Some("rule.") => "[[service]]\n[[service.rule]]\nzzz = 1\n".to_owned(),
         Some(path) => format!("[[service]]\n{path}zzz = 1\n"),
         None => format!("{path}zzz = 1\n"),
@@ -115,6 +123,21 @@ fn what_is_printed_is_a_configuration_of_the_same_meaning() {
         sentinels = ["10.0.0.1:26379", "[::1]:26379"]
         master = "coalmine"
         tls = true
+        [notify]
+        outbox = "/var/lib/coalmine"
+        group = "0s"
+        ways = ["webhook"]
+        [notify.mail]
+        host = "mail.example.org"
+        tls = "starttls"
+        from = "Coalmine <coalmine@example.org>"
+        to = ["ops@example.org", "dev@example.org"]
+        [[notify.webhook]]
+        url = "https://hooks.example.org/a?b=c"
+        events = ["ejected"]
+        [[notify.webhook]]
+        url = "http://127.0.0.1:8080"
+        timeout = "1m"
         [[service]]
         name = "web"
         hosts = ["www.example.org", "*.example.org"]
@@ -146,6 +169,7 @@ fn what_is_printed_is_a_configuration_of_the_same_meaning() {
         balance = "least_request"
         stable.backends = ["10.0.0.1:80"]
         canary = { backends = ["10.0.0.2:80"], slow_start = "2m" }
+        rollback = { url = "http://deploy.test/rollback", ejections = 1, within = "1h" }
         probe.expect_body = "ok \"yes\""
     "#;
     let settings = parse(text).unwrap();

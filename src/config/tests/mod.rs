@@ -6,6 +6,7 @@ mod files;
 mod invalid;
 mod mistakes;
 mod monitor;
+mod notify;
 mod probes;
 mod reload;
 mod service;

@@ -16,6 +16,10 @@ const CHANGES: &[(&str, &[&str])] = &[
     ("[admin]\nmetrics_listen = '127.0.0.1:1'", &["admin.metrics_listen"]),
     ("[balancer]\nname = 'no-host-has-this'", &["balancer.name"]),
     ("[affinity]\nkey = '0123456789abcdef'", &["affinity.key"]),
+    ("[notify]\noutbox = 'o'\ngroup = '1s'", &["notify.outbox", "notify.group"]),
+    ("[notify]\nhourly = 1\nways = []", &["notify.hourly", "notify.ways"]),
+    ("[notify.mail]\nfrom = 'a@b.test'\nto = ['c@b.test']", &["notify.mail"]),
+    ("[[notify.webhook]]\nurl = 'http://a'", &["notify.webhook"]),
     ("[redis]\nurl = 'redis://127.0.0.1/1'", &["redis.url"]),
     ("[redis]\nsentinels = ['a:1']\nmaster = 'm'", &["redis.url", "redis.sentinels", "redis.master"]),
     ("[redis]\ntls = true\nprefix = 'p'", &["redis.tls", "redis.prefix"]),
@@ -23,7 +27,7 @@ const CHANGES: &[(&str, &[&str])] = &[
 
 #[test]
 fn each_change_outside_the_services_is_named_by_its_key() {
-    assert_eq!(CHANGES.len(), 16);
+    assert_eq!(CHANGES.len(), 20);
     let settings = |lines: &str| {
         let redis = if lines.starts_with("[redis]") { "" } else { "[redis]" };
         parse(&format!("{redis}\n{lines}\n{SERVICE}")).unwrap()

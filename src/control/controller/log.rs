@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::control::fleet::{Change, News, ServiceState};
+use crate::control::fleet::{Change, News, Rotation, ServiceState, Tally};
 use crate::control::gate::Turn;
 use crate::model::{Health, ProbeTarget};
 
@@ -10,6 +10,7 @@ pub(super) fn change(state: &ServiceState, change: &Change, took: Duration) {
     for news in &change.news {
         self::news(state, news);
     }
+    change.rotations.iter().for_each(rotation);
     let service = &state.spec.name;
     let gate = state.gate.as_ref();
     let reasons = || gate.map(|gate| gate.reasons().clone()).unwrap_or_default();
@@ -46,8 +47,27 @@ fn news(state: &ServiceState, news: &News) {
         News::Weights([stable, canary]) => tracing::info!(%service, stable, canary, "weights changed"),
         News::Grown => tracing::info!(%service, "the canary has its full share"),
         News::Waived => tracing::info!(%service, "no request that may be repeated came: no trial"),
-        News::Up { up, of, cause } => tracing::info!(%service, up, of, cause, "stable backends up"),
+        News::Rollback { ejections, within } => {
+            tracing::error!(%service, ejections, ?within, "the canary should be rolled back");
+        }
     }
+}
+
+/// Who is in rotation, one line for each backend that `cause` has not told of already: from here on each change is.
+pub(super) fn standing(state: &ServiceState, told: &[Rotation], cause: &'static str) {
+    for target in state.members.iter().map(|member| &member.target) {
+        if told.iter().all(|rotation| rotation.target != *target) {
+            let (rotates, tally) = (state.plan.rotates(target), state.tally(&state.plan, target.track));
+            rotation(&Rotation { target: target.clone(), rotates, tally, cause });
+        }
+    }
+}
+
+/// The proof of how many were up at each moment: programs read it, and so its fields are an interface.
+fn rotation(rotation: &Rotation) {
+    let Rotation { target: ProbeTarget { service, track, backend }, rotates, tally, cause } = rotation;
+    let Tally { up, of, min_up } = tally;
+    tracing::info!(%service, %track, %backend, rotates, up, of, min_up, cause, "rotation");
 }
 
 fn health(state: &ServiceState, target: &ProbeTarget) {

@@ -1,8 +1,10 @@
 //! The single writer: one task that owns the state of the fleet and the table.
 
 mod events;
+mod herald;
 mod inputs;
 mod log;
+mod notices;
 mod orders;
 mod tell;
 
@@ -25,6 +27,7 @@ use crate::model::{Endpoint, Secret, ServiceSpec};
 use crate::supervise::{Panicked, Restarts};
 use crate::table::{Alarm, Keys, TableWriter};
 
+pub use herald::Herald;
 pub use inputs::{Addresses, Inputs};
 pub use orders::{ControllerHandle, Orders, orders};
 pub use tell::{Announcements, Outputs};
@@ -39,6 +42,7 @@ pub struct Controller {
     addresses: Addresses,
     alarm: Arc<Alarm>,
     tellers: Tellers,
+    herald: Herald,
     life: LifeMetrics,
 }
 
@@ -74,9 +78,19 @@ impl Controller {
         tellers.published(generation);
         for service in &fleet.services {
             tellers.show(service);
+            log::standing(service, &[], "start");
         }
         let (sound, life) = (fleet.clone(), metrics.life.clone());
-        (Self { fleet, sound, builder, writer, addresses, alarm, tellers, life }, outputs)
+        let herald = Herald::silent();
+        (Self { fleet, sound, builder, writer, addresses, alarm, tellers, herald, life }, outputs)
+    }
+
+    /// The same, which tells people and programs what it does.
+    #[must_use]
+    pub fn heard_by(mut self, herald: Herald) -> Self {
+        herald.learn(&self.fleet);
+        self.herald = herald;
+        self
     }
 
     /// Decides until `shutdown`: first what people say, then what clients' requests show, then probes. A panic
@@ -131,6 +145,7 @@ impl Controller {
             if let Some(service) = self.fleet.service(&change.service).filter(|_| change.visible) {
                 self.tellers.changed(service, change, took);
                 log::change(service, change, took);
+                self.herald.changed(service, change);
             }
         }
         if changes.iter().any(|change| change.visible) {

@@ -95,14 +95,18 @@ impl Controller {
         (self.sound, self.addresses) = (self.fleet.clone(), addresses);
         let took = now.at.elapsed();
         self.tellers.forget(&before, &self.fleet);
-        for service in &self.fleet.services {
-            self.tellers.show(service);
-        }
+        self.herald.forget(&before, &self.fleet);
         for change in &changes {
             if let Some(service) = self.fleet.service(&change.service) {
                 self.tellers.changed(service, change, took);
                 log::change(service, change, took);
+                self.herald.changed(service, change);
             }
+        }
+        for service in &self.fleet.services {
+            self.tellers.show(service);
+            let change = changes.iter().find(|change| change.service == service.spec.name);
+            log::standing(service, change.map_or(&[], |change| &change.rotations), "reload");
         }
         self.tellers.tell(&self.fleet, FleetStatus::new(&self.fleet, generation, self.builder.metrics(), now));
     }

@@ -13,6 +13,8 @@ pub(in crate::control) struct Change {
     pub(in crate::control) turn: Option<Turn>,
     /// Everything else that is worth a line in the log.
     pub(in crate::control) news: Vec<News>,
+    /// Who came into rotation or left it.
+    pub(in crate::control) rotations: Vec<Rotation>,
     /// Whether the service has to be routed anew.
     pub(in crate::control) routing: bool,
     /// Whether operators see any of it.
@@ -40,8 +42,26 @@ pub(in crate::control) enum News {
     Grown,
     /// The canary is admitted without a trial: no request came that may be repeated.
     Waived,
-    /// How many backends of stable are in rotation.
-    Up { up: usize, of: usize, cause: &'static str },
+    /// The canary was ejected so often within so long: it should be rolled back.
+    Rollback { ejections: u32, within: Duration },
+}
+
+/// A backend is in rotation now, or no longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::control) struct Rotation {
+    pub(in crate::control) target: ProbeTarget,
+    pub(in crate::control) rotates: bool,
+    pub(in crate::control) tally: Tally,
+    pub(in crate::control) cause: &'static str,
+}
+
+/// How many backends of one track are in rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::control) struct Tally {
+    pub(in crate::control) up: usize,
+    pub(in crate::control) of: usize,
+    /// So many have to be for a lease; 0 for a canary.
+    pub(in crate::control) min_up: usize,
 }
 
 /// What is noted while an event is worked on.

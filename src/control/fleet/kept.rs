@@ -26,6 +26,7 @@ impl ServiceState {
             grown: self.ramp.as_ref().map(|ramp| ramp.grown(now.at)),
             members: self.members.iter().filter_map(|member| member.kept(now)).collect(),
             turns,
+            rollback: self.rollback.clone(),
         }
     }
 
@@ -50,6 +51,7 @@ impl ServiceState {
         let slow_start = self.spec.canary.as_ref().and_then(|canary| canary.slow_start);
         let grows = kept.grown.zip(slow_start).filter(|_| !self.gate.as_ref().is_some_and(Gate::ejected));
         self.ramp = grows.and_then(|(grown, span)| Ramp::restored(grown, span, now.at));
+        self.rollback.clone_from(&kept.rollback);
         self.plan = self.planned(now);
     }
 }

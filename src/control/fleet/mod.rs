@@ -7,6 +7,7 @@
 //! - [`events`]: probes and alerts. [`marks`]: what operators and other balancers said. [`live`]: what clients'
 //!   requests have shown. [`trial`]: the one request of a canary's way back. [`reload`]: another configuration.
 //!   [`kept`]: what the next process is told.
+//! - [`rollback`]: when a canary is given up for good.
 //! - [`change`]: what an event changed.
 
 mod change;
@@ -17,14 +18,16 @@ mod marks;
 mod member;
 mod plan;
 mod reload;
+mod rollback;
 mod service;
 mod trial;
 
 use std::sync::Arc;
 
-pub(super) use change::{Change, News};
+pub(super) use change::{Change, News, Rotation, Tally};
 pub(super) use member::Member;
 pub(super) use plan::Plan;
+pub(super) use rollback::Rollback;
 pub(super) use service::ServiceState;
 
 use super::moment::Moment;

@@ -47,6 +47,14 @@ impl Plan {
         if self.footing == Footing::Open { 0 } else { self.stable.len() }
     }
 
+    /// Whether a backend is in rotation. While none of stable is up, what gets the requests all the same is not.
+    pub(in crate::control) fn rotates(&self, target: &ProbeTarget) -> bool {
+        match target.track {
+            Track::Stable => self.footing != Footing::Open && self.stable.contains(target),
+            Track::Canary => self.canary.contains(target),
+        }
+    }
+
     /// The canary's part of new requests, 0 to 1.
     pub(in crate::control) fn share(&self) -> f64 {
         let [stable, canary] = self.weights.map(f64::from);

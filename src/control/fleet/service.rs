@@ -5,12 +5,12 @@ use std::time::SystemTime;
 
 use super::change::Notes;
 use super::trial::Attempt;
-use super::{Change, Member, News, Plan};
+use super::{Change, Member, News, Plan, Rollback, Rotation, Tally};
 use crate::control::gate::ramp::Ramp;
 use crate::control::gate::{Gate, Signal, Turn, Verdict};
 use crate::control::moment::Moment;
 use crate::health::outlier::Window;
-use crate::model::{BackendId, BackendSpec, Marks, Owners, ProbeTarget, ServiceSpec, Track};
+use crate::model::{BackendId, BackendSpec, Marks, Owners, ProbeTarget, Reason, ServiceSpec, Track};
 use crate::table::{Alarm, Outcomes};
 
 /// Everything that is known of one service.
@@ -29,6 +29,8 @@ pub(in crate::control) struct ServiceState {
     pub(in crate::control) together: Arc<Outcomes>,
     /// Every member fails.
     pub(in crate::control) degraded: bool,
+    /// How often the canary was ejected lately.
+    pub(in crate::control) rollback: Rollback,
     /// Some exactly while the gate waits for a trial.
     pub(in crate::control) trial: Option<Attempt>,
     /// Who gets the traffic, as of the last event.
@@ -55,6 +57,7 @@ impl ServiceState {
             canary_window: Window::new(spec.outlier.window, together.sample(), now.at),
             together,
             degraded: false,
+            rollback: Rollback::default(),
             trial: None,
             plan: Plan::default(),
             leased: None,
@@ -72,8 +75,22 @@ impl ServiceState {
     }
 
     pub(super) fn signal(&mut self, signal: Signal<'_>, notes: &mut Notes, now: Moment) {
-        if let Some(gate) = &mut self.gate {
-            notes.turned(gate.observe(signal, now));
+        let trial_failed = matches!(signal, Signal::Trial(Verdict::Failed));
+        let Some(gate) = &mut self.gate else { return };
+        let turn = gate.observe(signal, now);
+        let ejected = match turn {
+            Some(Turn::Ejected(reason)) => matches!(reason, Reason::Live | Reason::Probe | Reason::Alert),
+            // An ejection of one that was not admitted yet.
+            Some(Turn::Reasons) => trial_failed && gate.reasons().contains(&Reason::Live),
+            Some(Turn::Admitted { .. }) | None => false,
+        };
+        notes.turned(turn);
+        if ejected
+            && self.weights()[1] > 0
+            && let Some(spec) = &self.spec.rollback
+            && self.rollback.ejected(spec, now.wall)
+        {
+            notes.news.push(News::Rollback { ejections: spec.ejections.get(), within: spec.within });
         }
     }
 
@@ -87,11 +104,12 @@ impl ServiceState {
         let mut notes = Notes::new(cause);
         work(self, &mut notes);
         self.settle(&mut notes, now);
-        let plan = self.planned(now);
-        if plan.up() != self.plan.up() {
-            let of = self.members.iter().filter(|member| member.is(Track::Stable)).count();
-            notes.news.push(News::Up { up: plan.up(), of, cause: notes.cause });
+        // Marks are read before alerts: until then the weights may be other ones.
+        if self.alerts_read {
+            self.rollback.see(self.weights());
         }
+        let plan = self.planned(now);
+        let rotations = self.rotations(&plan, notes.cause);
         for (these, others, drains) in [(&plan, &self.plan, true), (&self.plan, &plan, false)] {
             let changed = these.draining.iter().filter(|target| !others.draining.contains(target));
             notes.news.extend(changed.map(|target| News::Drain { target: target.clone(), drains }));
@@ -99,8 +117,35 @@ impl ServiceState {
         let routing = plan != self.plan;
         self.plan = plan;
         let Notes { turn, news, visible, .. } = notes;
-        let visible = visible || routing || turn.is_some() || !news.is_empty();
-        Change { service: self.spec.name.clone(), turn, news, routing, visible }
+        let visible = visible || routing || !rotations.is_empty() || turn.is_some() || !news.is_empty();
+        Change { service: self.spec.name.clone(), turn, news, rotations, routing, visible }
+    }
+
+    /// Who is in rotation by `plan` and was not by the one in force, and the other way around.
+    fn rotations(&self, plan: &Plan, cause: &'static str) -> Vec<Rotation> {
+        let there = || self.members.iter().map(|member| &member.target);
+        let before = self.plan.stable.iter().chain(&self.plan.canary);
+        let all = there().chain(before.filter(|target| there().all(|other| other != *target)));
+        let changed = all.filter(|target| self.plan.rotates(target) != plan.rotates(target));
+        let rotation = |target: &ProbeTarget| Rotation {
+            target: target.clone(),
+            rotates: plan.rotates(target),
+            tally: self.tally(plan, target.track),
+            cause,
+        };
+        changed.map(rotation).collect()
+    }
+
+    /// How many backends of a track are in rotation by `plan`.
+    pub(in crate::control) fn tally(&self, plan: &Plan, track: Track) -> Tally {
+        let members = self.members.iter().filter(|member| member.is(track));
+        let of = members.clone().count();
+        let up = members.filter(|member| plan.rotates(&member.target)).count();
+        let min_up = match track {
+            Track::Stable => self.spec.stable.min_up.map_or(of.saturating_sub(1), |min_up| min_up as usize),
+            Track::Canary => 0,
+        };
+        Tally { up, of, min_up }
     }
 
     /// What must hold after every event, whatever it was.
@@ -113,6 +158,9 @@ impl ServiceState {
             self.signal(Signal::Trial(Verdict::Passed), notes, now);
         }
         self.keep_trial(now);
+        if let Some(spec) = &self.spec.rollback {
+            self.rollback.look(spec, self.gate.as_ref().is_some_and(Gate::admitted), now.wall);
+        }
         match notes.turn {
             Some(Turn::Ejected(_)) => (self.gate_since, self.ramp) = (now.wall, None),
             Some(Turn::Admitted { back }) => {

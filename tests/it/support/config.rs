@@ -19,6 +19,7 @@ pub(crate) struct Config {
     balancer: String,
     redis: Option<String>,
     affinity: String,
+    notify: String,
     services: Vec<Service>,
 }
 
@@ -82,6 +83,12 @@ impl Config {
         self
     }
 
+    /// The table `[notify]` and those below it.
+    pub(crate) fn notify(mut self, lines: &str) -> Self {
+        self.notify = format!("[notify]\n{lines}\n");
+        self
+    }
+
     pub(crate) fn service(mut self, service: Service) -> Self {
         self.services.push(service);
         self
@@ -115,6 +122,7 @@ impl Config {
         if !self.affinity.is_empty() {
             text += &format!("[affinity]\n{}\n", self.affinity);
         }
+        text += &self.notify;
         for service in &self.services {
             text += &format!("[[service]]\n{}{}", service.keys, service.tables);
             if !service.probe.is_empty() {

@@ -16,6 +16,7 @@ mod proof;
 pub(crate) mod redis;
 pub(crate) mod relay;
 pub(crate) mod script;
+pub(crate) mod smtp;
 pub(crate) mod wire;
 
 pub(crate) use backend::Backend;

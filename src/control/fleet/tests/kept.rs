@@ -1,7 +1,8 @@
 use super::*;
 use crate::control::keepsake::{Keepsake, KeptTurns};
 use crate::control::specimen::{alert_at, end_trial, endpoint, healthy_by, later, probe_at};
-use crate::model::{Reasons, ServiceSpec};
+use crate::model::{MarkReading, Marks, Note, Reasons, RollbackSpec, ServiceSpec, WebhookSettings, Weight, WeightMark};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,4 +107,32 @@ fn an_admitted_canary_needs_one_pass_and_grows_on() {
     alert_at(&mut fleet, false, now);
     probe_at(&mut fleet, Track::Canary, "c", true, now);
     assert_eq!((rotation(&fleet), fleet.services[0].tenths(now)), (vec!["a", "b", "c"], Some(5)));
+}
+
+#[test]
+fn ejections_of_the_process_before_count_towards_a_rollback_though_its_weights_are_read_later() {
+    let now = moment();
+    let mut spec = service(STABLE, (1, &["c"]));
+    let hook =
+        WebhookSettings { url: "http://deploy.test/".to_owned(), secret: None, events: Vec::new(), timeout: SECOND };
+    let ejections = NonZeroU32::new(2).unwrap();
+    spec.rollback = Some(RollbackSpec { hook, ejections, within: 600 * SECOND });
+    let weights = |fleet: &mut Fleet| {
+        let [stable, canary] = [9, 1].map(|weight| Weight::new(weight).unwrap());
+        let mark = WeightMark { stable, canary, note: Note::default() };
+        let marks = Marks { weights: Some(mark), ..Marks::default() };
+        fleet.marked(&MarkReading { service: spec.name.clone(), marks, seen: now.at }, now);
+    };
+    let mut old = healthy_by(spec.clone(), now);
+    weights(&mut old);
+    let given_up = |change: Option<Change>| {
+        change.is_some_and(|change| change.news.iter().any(|news| matches!(news, News::Rollback { .. })))
+    };
+    assert!(!given_up(probe_at(&mut old, Track::Canary, "c", false, now)));
+    let mut fleet = next(&old, std::slice::from_ref(&spec), now);
+    weights(&mut fleet);
+    alert_at(&mut fleet, false, now);
+    (0..RISE).for_each(|_| drop(probe_at(&mut fleet, Track::Canary, "c", true, now)));
+    end_trial(&mut fleet, true, now);
+    assert!(given_up(probe_at(&mut fleet, Track::Canary, "c", false, now)));
 }

@@ -201,7 +201,7 @@ fn one_of_stable_goes_out_for_its_penalty_and_one_more_passed_probe() {
     }
     end(&fleet, "a", 0, 5);
     let changes = fleet.look(now);
-    assert!(changes[0].news.contains(&News::Up { up: 4, of: 5, cause: "live traffic" }), "{changes:?}");
+    assert_eq!(rotated(&changes[0]), ["-a 4/5 live traffic"]);
     assert_eq!(rotation(&fleet), ["b", "e", "f", "g", "c"]);
     assert!(!fleet.look(later(now, 2 * SECOND)).iter().any(|change| change.routing), "no probe has passed since");
     probe_at(&mut fleet, Track::Stable, "a", true, later(now, 2 * SECOND));

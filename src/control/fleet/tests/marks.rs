@@ -38,7 +38,7 @@ fn a_drained_backend_gets_nothing_new_and_comes_back_at_once() {
     let mut fleet = healthy(STABLE, CANARY);
     let change = mark(&mut fleet, &drains(&["a", "c"], false), moment());
     assert_eq!((rotation(&fleet), kept(&fleet)), (vec!["b", "d"], vec![]));
-    assert!(change.news.contains(&News::Up { up: 1, of: 2, cause: "drain" }), "{change:?}");
+    assert_eq!(rotated(&change), ["-a 1/2 drain", "-c 1/2 drain"]);
     assert!(change.news.contains(&News::Drain { target: specimen::target(Track::Canary, "c"), drains: true }));
     mark(&mut fleet, &Marks::default(), moment());
     assert_eq!(rotation(&fleet), ["a", "b", "c", "d"]);
@@ -123,7 +123,7 @@ fn a_lease_takes_one_down_until_it_ends_and_one_probe_has_passed() {
     let mut fleet = healthy(STABLE, CANARY);
     let now = moment();
     let change = mark(&mut fleet, &lease("a", now, 30), now);
-    assert!(change.news.contains(&News::Up { up: 1, of: 2, cause: "lease" }), "{change:?}");
+    assert_eq!(rotated(&change), ["-a 1/2 lease"]);
     assert_eq!(rotation(&fleet), ["b", "c", "d"]);
     probe(&mut fleet, Track::Stable, "a", true);
     assert_eq!(rotation(&fleet), ["b", "c", "d"], "a probe within the lease says nothing");
@@ -131,7 +131,7 @@ fn a_lease_takes_one_down_until_it_ends_and_one_probe_has_passed() {
     fleet.look(later(now, Duration::from_secs(30)));
     assert_eq!(rotation(&fleet), ["b", "c", "d"]);
     let change = probe(&mut fleet, Track::Stable, "a", true).unwrap();
-    assert!(change.news.contains(&News::Up { up: 2, of: 2, cause: "probe" }), "{change:?}");
+    assert_eq!(rotated(&change), ["+a 2/2 probe"]);
     assert_eq!(rotation(&fleet), ["a", "b", "c", "d"]);
 }
 

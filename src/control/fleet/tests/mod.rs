@@ -29,6 +29,15 @@ fn rotation(fleet: &Fleet) -> Vec<&str> {
     plan.stable.iter().chain(&plan.canary).map(|target| target.backend.as_str()).collect()
 }
 
+/// Who came into rotation or left it, how many of the track are in it, and why.
+fn rotated(change: &Change) -> Vec<String> {
+    let word = |rotation: &Rotation| {
+        let Rotation { target, rotates, tally: Tally { up, of, .. }, cause } = rotation;
+        format!("{}{} {up}/{of} {cause}", if *rotates { '+' } else { '-' }, target.backend)
+    };
+    change.rotations.iter().map(word).collect()
+}
+
 #[test]
 fn stable_starts_in_rotation_and_a_canary_has_to_pass_first() {
     let mut fleet = fleet(service(STABLE, CANARY), moment());
@@ -49,8 +58,8 @@ fn only_a_change_of_rotation_or_of_the_gate_routes_anew() {
     assert!(!again.routing && !again.visible, "{again:?}");
     let down = probe(&mut fleet, Track::Stable, "b", false).unwrap();
     assert_eq!((down.routing, down.turn), (true, None));
-    let up = News::Up { up: 1, of: 2, cause: "probe" };
-    assert_eq!(down.news, [News::Health(specimen::target(Track::Stable, "b")), up]);
+    assert_eq!(down.news, [News::Health(specimen::target(Track::Stable, "b"))]);
+    assert_eq!(rotated(&down), ["-b 1/2 probe"]);
     assert_eq!(rotation(&fleet), ["a", "c", "d"]);
     let read_again = alert(&mut fleet, false).unwrap();
     assert_eq!((read_again.routing, read_again.turn), (false, None));
