@@ -23,6 +23,7 @@ mod life;
 mod limits;
 mod log;
 mod marks;
+mod monitor;
 mod operate;
 mod reload;
 mod reroute;
