@@ -3,7 +3,7 @@
 //! - `sample`: what the host is at a moment. `check`: numbers that take their time.
 //! - `rule`: when a rule is broken, pure. `ledger`: what has to stand in the store, with `alert`, its text. `notice`:
 //!   what people are told, with `wording`.
-//! - [`Agent`]: the loop that joins them. [`survey`]: one look at everything, for people.
+//! - [`Agent`]: the loop that joins them. [`survey()`]: one look at everything, for people.
 
 mod agent;
 mod alert;

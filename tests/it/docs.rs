@@ -22,6 +22,8 @@ fn the_configurations_that_come_along_are_good_ones() {
     for name in ["coalmine.toml", "minimal.toml"] {
         assert_good(&root().join("config").join(name));
     }
+    let exit = run(&["monitor", "-c", text(&root().join("config/monitor.toml")), "--check"]);
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod limits;
 mod log;
 mod marks;
 mod notify;
+mod monitor;
 mod operate;
 mod reload;
 mod reroute;

@@ -9,9 +9,10 @@ use std::os::unix::net::UnixDatagram;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use tempfile::TempDir;
 
+use crate::support::agent::Host;
 use crate::support::client::request;
-use crate::support::coalmine::Coalmine;
-use crate::support::{Backend, Config, Connection, Lineage, eventually};
+use crate::support::coalmine::{Coalmine, spawn};
+use crate::support::{Backend, Config, Connection, Lineage, Redis, eventually};
 
 /// The service manager's end of the notifications.
 struct Manager {
@@ -104,6 +105,20 @@ fn systemd_is_told_of_each_step_of_a_life() {
     manager.await_word("WATCHDOG=1");
     assert!(!manager.heard().iter().any(|text| text == "STOPPING=1"));
     crate::support::lineage::signal("TERM", successor);
+    manager.await_word("STOPPING=1");
+}
+
+#[test]
+fn the_agent_of_a_host_tells_systemd_as_well() {
+    let rule = "name = \"cpu\"\nmetric = \"cpu\"\nabove = 45\nservice = \"web\"";
+    let host = Host::new(&Redis::stopped(), &[rule]);
+    let mut manager = Manager::start();
+    let path = manager.path();
+    let variables = [("NOTIFY_SOCKET", path.as_str()), ("WATCHDOG_USEC", "300000")];
+    let agent = spawn(&["monitor", "-c", &host.configuration()], &variables);
+    manager.await_word("READY=1");
+    manager.await_word("WATCHDOG=1");
+    agent.signal("TERM");
     manager.await_word("STOPPING=1");
 }
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::server::Sentinel;
+use super::server::Watched;
 use super::*;
 use crate::bus::{BusError, parse};
 use crate::model::Reason;
@@ -234,36 +234,14 @@ async fn old_keys_are_watched_and_the_gap_of_a_pop_and_push_is_not_an_end() {
 
 #[tokio::test]
 async fn a_failover_by_sentinel_is_followed() {
-    let primary = Server::start().await;
-    let replica = Server::start_with(&["--replicaof", "127.0.0.1", &primary.port.to_string()]).await;
-    let mut replica_client = replica.client().await;
-    eventually(async || {
-        let info = replica_client.run("INFO replication").await;
-        info.contains("master_link_status:up").then_some(())
-    })
-    .await;
-    let sentinel = Sentinel::start(&primary).await;
-    let place = RedisPlace::Sentinel { sentinels: vec![sentinel.0.endpoint()], master: "coalmine".to_owned() };
+    let watched = Watched::start().await;
     let compat = vec![CompatKey::Text("alert".to_owned())];
-    let mut bus = Bus::start(Some(settings(place)), Options { compat, ..Options::default() });
+    let mut bus = Bus::start(Some(settings(watched.place())), Options { compat, ..Options::default() });
     bus.expect(PATIENCE, "").await;
-    primary.client().await.run("SET coalmine:alert:app x").await;
+    watched.primary.client().await.run("SET coalmine:alert:app x").await;
     bus.expect(NOTICED, "=x").await;
-    replica_client.until("coalmine:alert:app", |value| value == "x").await;
-    let mut client = sentinel.0.client().await;
-    eventually(async || {
-        let info = client.run("INFO sentinel").await;
-        info.contains("slaves=1").then_some(())
-    })
-    .await;
-    primary.signal("-STOP");
-    // The sentinel cuts all connections to a replica that it promotes.
-    eventually(async || {
-        let role = replica.client().await.try_run("ROLE").await.ok()?;
-        role.contains("master").then_some(())
-    })
-    .await;
-    let mut replica_client = replica.client().await;
+    watched.replica.client().await.until("coalmine:alert:app", |value| value == "x").await;
+    let mut replica_client = watched.fail_over().await;
     replica_client.run("SET coalmine:alert:app:moved y").await;
     bus.expect(PATIENCE, "=x,moved=y").await;
     replica_client.run("SET alert 1").await;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::PATIENCE;
-use crate::model::Endpoint;
+use crate::model::{Endpoint, RedisPlace};
 
 /// A redis-server of our own, killed on drop.
 pub(super) struct Server {
@@ -137,11 +137,56 @@ pub(super) async fn eventually<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -
     timeout(PATIENCE, tries).await.expect("happens in time")
 }
 
+/// A primary and its replica, and a sentinel that watches them.
+pub(super) struct Watched {
+    pub(super) primary: Server,
+    pub(super) replica: Server,
+    sentinel: Sentinel,
+}
+
+impl Watched {
+    /// The replica follows by then.
+    pub(super) async fn start() -> Self {
+        let primary = Server::start().await;
+        let replica = Server::start_with(&["--replicaof", "127.0.0.1", &primary.port.to_string()]).await;
+        let mut client = replica.client().await;
+        eventually(async || {
+            let info = client.run("INFO replication").await;
+            info.contains("master_link_status:up").then_some(())
+        })
+        .await;
+        let sentinel = Sentinel::start(&primary).await;
+        Self { primary, replica, sentinel }
+    }
+
+    pub(super) fn place(&self) -> RedisPlace {
+        RedisPlace::Sentinel { sentinels: vec![self.sentinel.0.endpoint()], master: "coalmine".to_owned() }
+    }
+
+    /// Freezes the primary and gives a client of the replica, which is one now.
+    pub(super) async fn fail_over(&self) -> Client {
+        let mut client = self.sentinel.0.client().await;
+        eventually(async || {
+            let info = client.run("INFO sentinel").await;
+            info.contains("slaves=1").then_some(())
+        })
+        .await;
+        self.primary.signal("-STOP");
+        // The sentinel cuts all connections to a replica that it promotes.
+        eventually(async || {
+            let role = self.replica.client().await.try_run("ROLE").await.ok()?;
+            role.contains("master").then_some(())
+        })
+        .await;
+        self.replica.client().await
+    }
+}
+
 /// A sentinel that watches one primary by itself.
-pub(super) struct Sentinel(pub(super) Server);
+struct Sentinel(Server);
 
 impl Sentinel {
-    pub(super) async fn start(primary: &Server) -> Self {
+    async fn start(primary: &Server) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
         let file = dir.path().join("sentinel.conf");

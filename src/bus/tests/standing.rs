@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::PATIENCE;
-use super::server::Server;
+use super::server::{Server, Watched};
 use crate::bus::{Standing, StandingKey, Word, standing};
 use crate::model::{CompatKey, RedisPlace, RedisSettings, Secret};
 
@@ -28,8 +28,12 @@ impl Writer {
     }
 
     fn start_as(server: &Server, username: &str, password: Option<Secret>) -> Self {
+        Self::start_at(RedisPlace::Server { address: server.endpoint(), database: 0 }, username, password)
+    }
+
+    fn start_at(place: RedisPlace, username: &str, password: Option<Secret>) -> Self {
         let settings = RedisSettings {
-            place: RedisPlace::Server { address: server.endpoint(), database: 0 },
+            place,
             username: username.to_owned(),
             password,
             tls: false,
@@ -99,6 +103,19 @@ async fn what_is_said_while_the_server_is_down_is_written_when_it_is_back() {
     writer.want(&[(own(), raised("y", LONG))]);
     server.restart().await;
     server.client().await.until(FULL, |value| value == "y").await;
+}
+
+#[tokio::test]
+async fn a_word_is_written_to_the_primary_that_a_sentinel_promotes() {
+    let watched = Watched::start().await;
+    let writer = Writer::start_at(watched.place(), "", None);
+    writer.want(&[(own(), raised("x", LONG))]);
+    watched.primary.client().await.until(FULL, |value| value == "x").await;
+    let client = watched.fail_over().await;
+    writer.want(&[(own(), raised("y", LONG))]);
+    client.until(FULL, |value| value == "y").await;
+    writer.want(&[(own(), Word::Clear)]);
+    client.until(FULL, |value| value == "(nil)").await;
 }
 
 #[tokio::test]

@@ -154,6 +154,7 @@ const RULES: &[(&str, &str, &str)] = &[
 const TABLES: &[(&str, &str, &str)] = &[
     ("interval = '1ms'\n", "interval", "from 50ms"),
     ("host = 'a:b'\n", "host", "the host's name"),
+    ("host = 'api'\n", "host", "another name"),
     ("cgroup = 'x'\n", "cgroup", "/sys/fs/cgroup"),
     ("cgroup = '/x/../y'\n", "cgroup", "/sys/fs/cgroup"),
     ("[log]\naccess = 'text'\n", "log.access", "known here: level, format"),

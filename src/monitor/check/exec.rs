@@ -34,7 +34,7 @@ pub(super) async fn run(words: &[String], limit: Duration) -> Result<f64, Missin
     };
     match tokio::time::timeout(limit, work).await {
         Ok(Ok((text, status))) => {
-            group.is_over();
+            group.release();
             Ok(value(&text, status))
         }
         Ok(Err(error)) => Err(wrong(&error)),
@@ -56,11 +56,11 @@ fn value(line: &str, status: ExitStatus) -> f64 {
     number.unwrap_or(if status.success() { 0.0 } else { 1.0 })
 }
 
-/// Kills a program and all that it started, unless it is over.
+/// Kills a program and all that it started, unless it was released.
 struct Group(Option<Pid>);
 
 impl Group {
-    fn is_over(mut self) {
+    fn release(mut self) {
         self.0 = None;
     }
 }

@@ -1,5 +1,6 @@
 //! What the tests stand on: the real program, scripted backends, a real Redis, a client that shows every byte.
 
+pub(crate) mod agent;
 pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod coalmine;

@@ -32,7 +32,7 @@ pub(in crate::config) fn monitor(
 ) -> Option<MonitorSettings> {
     let range = Duration::from_millis(50)..=Duration::from_secs(10);
     let interval = duration(problems, &Key::top("interval"), &raw.interval, range);
-    let host = host_name(problems, &Key::top("host"), &raw.host);
+    let host = host(problems, &raw.host);
     let cgroup = cgroup(problems, &raw.cgroup);
     let (level, format) = (raw.log.level.clone(), raw.log.format.clone());
     let log = log::log(problems, &RawLog { level, format, ..RawLog::default() });
@@ -59,6 +59,17 @@ pub(in crate::config) fn monitor(
 /// Where notices go without a table `[notify]`.
 fn nobody() -> NotifySettings {
     NotifySettings { outbox: None, group: Duration::ZERO, hourly: 0, mail: None, webhooks: Vec::new() }
+}
+
+/// The owner of alerts, which must not be another's.
+fn host(problems: &mut Problems<'_>, text: &str) -> Option<String> {
+    let key = Key::top("host");
+    match host_name(problems, &key, text)? {
+        taken if taken == "api" => {
+            problems.refuse(&key, taken, "alerts of `api` are those of the balancers' API", "write another name")
+        }
+        name => Some(name),
+    }
 }
 
 fn cgroup(problems: &mut Problems<'_>, text: &str) -> Option<String> {
