@@ -5,11 +5,13 @@ use std::pin::pin;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
+use super::courier::Courier;
 use super::systemd;
 use crate::control::Heartbeat;
+use crate::metrics::Metrics;
 use crate::model::MonitorSettings;
 use crate::monitor::Agent;
-use crate::notify::Notifier;
+use crate::notify::Standing;
 use crate::shutdown::Signals;
 
 /// Watches this host until a signal ends it. Alerts that stand are left standing.
@@ -19,7 +21,8 @@ use crate::shutdown::Signals;
 pub async fn watch_host(settings: MonitorSettings) -> anyhow::Result<()> {
     let mut signals = Signals::install().context("signals can't be handled")?;
     let (shutdown, heartbeat) = (CancellationToken::new(), Heartbeat::default());
-    let notifier = Notifier::silent();
+    let metrics = Metrics::new().notify;
+    let courier = Courier::start(settings.notify.clone(), Standing::default(), metrics)?;
     tokio::spawn(systemd::watchdog(heartbeat.clone()));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -28,7 +31,7 @@ pub async fn watch_host(settings: MonitorSettings) -> anyhow::Result<()> {
         checks = settings.checks.len(),
         "watching"
     );
-    let mut agent = pin!(Agent::run(settings, notifier, heartbeat, shutdown.clone()));
+    let mut agent = pin!(Agent::run(settings, courier.notifier.clone(), heartbeat, shutdown.clone()));
     systemd::ready();
     tokio::select! {
         () = &mut agent => {}
@@ -39,6 +42,7 @@ pub async fn watch_host(settings: MonitorSettings) -> anyhow::Result<()> {
             agent.await;
         }
     }
+    courier.end().await;
     systemd::heard().await;
     tracing::info!("stopped");
     Ok(())

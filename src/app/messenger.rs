@@ -1,23 +1,17 @@
-//! The thread that tells people and programs, and what it is told of the process itself.
+//! The balancer's voice, and what it says of the process itself.
 
-use std::thread::JoinHandle;
 use std::time::SystemTime;
 
-use anyhow::Context;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-
-use super::GRACE;
+use super::courier::Courier;
 use crate::control::{FleetStatus, Herald};
 use crate::metrics::NotifyMetrics;
 use crate::model::{Notice, NoticeKind, Settings, Severity};
-use crate::notify::{self, Standing};
+use crate::notify::Standing;
 
-/// Tells in the name of this balancer. It has a thread of its own, because it waits for disks.
+/// Tells in the name of this balancer.
 pub(super) struct Messenger {
     pub(super) herald: Herald,
-    silence: CancellationToken,
-    thread: JoinHandle<()>,
+    courier: Courier,
 }
 
 impl Messenger {
@@ -32,19 +26,12 @@ impl Messenger {
         successor: bool,
         metrics: NotifyMetrics,
     ) -> anyhow::Result<Self> {
-        let silence = CancellationToken::new();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.context("the runtime of notices could not be made")?;
-        let (notifier, sending) = notify::start(settings.notify.clone(), standing, metrics, silence.clone());
+        let courier = Courier::start(settings.notify.clone(), standing, metrics)?;
+        let notifier = courier.notifier.clone();
         notifier.mute(successor);
-        let thread = std::thread::Builder::new().name("notify".to_owned()).spawn(move || {
-            runtime.block_on(sending);
-            runtime.shutdown_background();
-        });
-        let thread = thread.context("the thread of notices could not be started")?;
         let source = settings.balancer.name.as_str().into();
         let herald = Herald { notifier, source, ways: settings.notify.ways.as_slice().into() };
-        Ok(Self { herald, silence, thread })
+        Ok(Self { herald, courier })
     }
 
     /// From here on this process is the one that tells, beginning with what has ended.
@@ -71,17 +58,11 @@ impl Messenger {
 
     /// Takes no more notices.
     pub(super) fn silence(&self) {
-        self.silence.cancel();
+        self.courier.silence();
     }
 
     /// Waits until what was being sent has ended, or has had its time.
     pub(super) async fn end(self) {
-        self.silence();
-        let patience = notify::FAREWELL + GRACE;
-        match timeout(patience, tokio::task::spawn_blocking(move || self.thread.join())).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(_) => tracing::error!("the thread of notices panicked"),
-            Err(_) => tracing::error!(?patience, "the thread of notices does not end: leaving it"),
-        }
+        self.courier.end().await;
     }
 }

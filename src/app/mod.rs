@@ -14,6 +14,7 @@
 mod agent;
 mod bind;
 mod control;
+mod courier;
 mod crew;
 mod door;
 mod handover;

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::notify::try_all;
 use super::serve::runtime;
-use crate::model::MonitorSettings;
+use crate::model::{MonitorSettings, NotifySettings};
 use crate::monitor::{self, Finding};
 use crate::{app, config, telemetry};
 
@@ -27,10 +28,17 @@ struct Task {
     /// Sample every metric and run every check once, print the values and exit
     #[arg(long)]
     once: bool,
+    /// Send one mail of a test and exit
+    #[arg(long)]
+    test_mail: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let settings = config::load_monitor(&arguments.config)?;
+    if arguments.task.test_mail {
+        let mail = NotifySettings { webhooks: Vec::new(), ..settings.notify };
+        return try_all(&mail, &settings.host);
+    }
     let runtime = runtime()?;
     let outcome = match &arguments.task {
         Task { check: true, .. } => {

@@ -3,6 +3,7 @@
 use super::File;
 use super::operate::Refused;
 use super::serve::runtime;
+use crate::model::NotifySettings;
 use crate::{config, notify};
 
 #[derive(Debug, clap::Args)]
@@ -14,10 +15,15 @@ pub(super) struct Arguments {
     test: bool,
 }
 
-#[expect(clippy::print_stdout, reason = "how it went is what the command is for")]
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let settings = config::load(&arguments.file.config)?;
-    let outcomes = runtime()?.block_on(notify::test(&settings.notify, &settings.balancer.name));
+    try_all(&settings.notify, &settings.balancer.name)
+}
+
+/// Sends one notice of a test over each way, and says how each went.
+#[expect(clippy::print_stdout, reason = "how it went is what the command is for")]
+pub(super) fn try_all(settings: &NotifySettings, source: &str) -> anyhow::Result<()> {
+    let outcomes = runtime()?.block_on(notify::test(settings, source));
     if outcomes.is_empty() {
         anyhow::bail!("nobody is told: there is no [notify.mail] and no [[notify.webhook]]");
     }

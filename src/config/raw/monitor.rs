@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
-use super::{RawLog, RawRedis};
+use super::{RawLog, RawNotify, RawRedis};
 
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
@@ -14,6 +14,7 @@ pub(crate) struct RawMonitor {
     pub(crate) cgroup: String,
     pub(crate) log: RawMonitorLog,
     pub(crate) redis: Option<RawRedis>,
+    pub(crate) notify: RawNotify,
     pub(crate) check: Vec<RawCheck>,
     pub(crate) rule: Vec<RawWatchRule>,
 }
@@ -26,6 +27,7 @@ impl Default for RawMonitor {
             cgroup: String::new(),
             log: RawMonitorLog::default(),
             redis: None,
+            notify: RawNotify::default(),
             check: Vec::new(),
             rule: Vec::new(),
         }

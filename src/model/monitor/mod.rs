@@ -32,7 +32,6 @@ pub struct MonitorSettings {
     /// Absent: no rule raises alerts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisSettings>,
-    #[serde(skip)]
     pub notify: NotifySettings,
     #[serde(rename = "check")]
     pub checks: Vec<CheckSpec>,

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use super::balancer::host_name;
 use super::log;
+use super::notify::notify;
 use super::redis::redis;
 use super::scalar::duration;
 use crate::config::key::Key;
 use crate::config::problem::Problems;
 use crate::config::raw::{RawLog, RawMonitor};
-use crate::model::{MonitorSettings, NotifySettings};
+use crate::model::MonitorSettings;
 
 /// The longest name of a check or a rule.
 const LONGEST_NAME: usize = 63;
@@ -37,6 +38,7 @@ pub(in crate::config) fn monitor(
     let (level, format) = (raw.log.level.clone(), raw.log.format.clone());
     let log = log::log(problems, &RawLog { level, format, ..RawLog::default() });
     let redis = raw.redis.as_ref().map(|raw| redis(problems, raw, directory));
+    let notify = notify(problems, &raw.notify, directory);
     let checks = check::checks(problems, &raw.check);
     let known = complete.then(|| raw.check.iter().filter_map(|check| check.name.as_deref()).collect::<Vec<_>>());
     let surroundings = rule::Surroundings {
@@ -50,15 +52,10 @@ pub(in crate::config) fn monitor(
         cgroup: cgroup?,
         log: log?,
         redis: redis.map_or(Some(None), |redis| redis.map(Some))?,
-        notify: nobody(),
+        notify: notify?,
         checks: checks?,
         rules: rules?,
     })
-}
-
-/// Where notices go without a table `[notify]`.
-fn nobody() -> NotifySettings {
-    NotifySettings { outbox: None, group: Duration::ZERO, hourly: 0, mail: None, webhooks: Vec::new() }
 }
 
 /// The owner of alerts, which must not be another's.
