@@ -12,8 +12,8 @@ use crate::support::{Backend, Config, Redis, eventually, for_a_while};
 const KEY: &str = "coalmine:alert:web:web2";
 
 /// Above 45 for a second; the alert lives so long that nobody is late to renew it.
-const RULE: &str = "name = \"value\"\nmetric = \"check.value\"\nabove = 45\nclear = 40\nfor = \"1s\"\nservice = \"web\"\n\
-                    ttl = \"30s\"";
+const RULE: &str = "name = \"value\"\nmetric = \"check.value\"\nabove = 45\nclear = 40\nfor = \"1s\"\n\
+                    service = \"web\"\nttl = \"30s\"";
 
 /// What stands, or nothing.
 fn alert(redis: &Redis) -> String {
