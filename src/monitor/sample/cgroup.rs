@@ -1,8 +1,8 @@
 //! Which part of the host counts: a container or a unit may use less than all of it.
 //!
 //! Without a name it is, for processors and for memory apart, the cgroup above this process with the tightest limit.
-//! The service's own cgroup does not count: only the agent is in it. Inside a container the root that can be seen is the
-//! container's. With a name it is that cgroup, whose limit is the tightest at or above it, or the host's.
+//! The service's own cgroup does not count: only the agent is in it. Inside a container the root that can be seen is
+//! the container's. With a name it is that cgroup, whose limit is the tightest at or above it, or the host's.
 //!
 //! Both versions of cgroups are read; the limits anew each time, since they can change.
 

@@ -2,7 +2,8 @@
 
 use super::{Missing, unreadable};
 
-/// Percent of what an unprivileged user may use, as `df` shows it. Blocks, for ever where a network file system is gone.
+/// Percent of what an unprivileged user may use, as `df` shows it. Blocks, for ever where a network file system is
+/// gone.
 #[expect(clippy::cast_precision_loss, reason = "blocks of the largest disks fit")]
 pub(in crate::monitor) fn used(path: &str) -> Result<f64, Missing> {
     let found = rustix::fs::statvfs(path).map_err(|error| unreadable(path, &error))?;
