@@ -41,5 +41,6 @@ def _environment(lab):
 
 def ssh(host, command):
     """Logs in, or runs one command; returns its exit status."""
+    network.require_bridge(host.lab)
     terminal = [] if command else ["-t"]
     return subprocess.call(["ssh", *keys.ssh_options(host.lab), *terminal, host.address, *command])
