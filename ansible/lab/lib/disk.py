@@ -33,6 +33,8 @@ def prepare(host, tree):
     write(f"home/{base.USER}/.ssh/authorized_keys", keys.public(keys.user_key(host.lab)), 0o600)
     # Ansible's apt takes the lists of the base tree for fresh: the roles need no network for what is installed.
     write("var/lib/apt/periodic/update-success-stamp", "")
+    # A systemd of the user's own at each login costs more than most of what is done there.
+    write.mask("user@.service")
     draft.rename(upper)
 
 
@@ -62,15 +64,21 @@ class _Writer:
         self.tree, self.upper = tree, upper
 
     def __call__(self, path, text, mode=0o644):
-        target = self.upper / path
-        parent = self.upper
-        for part in target.relative_to(self.upper).parts[:-1]:
-            parent = parent / part
-            self._folder(parent)
+        target = self._place(path)
         target.write_text(text)
         target.chmod(mode)
-        owner = (parent if parent != self.upper else self.upper).stat()
+        owner = target.parent.stat()
         os.chown(target, owner.st_uid, owner.st_gid)
+
+    def mask(self, unit):
+        self._place(f"etc/systemd/system/{unit}").symlink_to("/dev/null")
+
+    def _place(self, path):
+        """The path with the folders above it."""
+        target = self.upper / path
+        for parent in reversed(target.relative_to(self.upper).parents[:-1]):
+            self._folder(self.upper / parent)
+        return target
 
     def _folder(self, path):
         if path.exists():

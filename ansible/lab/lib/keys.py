@@ -43,7 +43,7 @@ def ssh_options(lab):
     return ["-F", "/dev/null", "-i", str(user_key(lab)), "-l", base.USER,
             *(word for option in (f"UserKnownHostsFile={known_hosts(lab)}", "GlobalKnownHostsFile=/dev/null",
                                   "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "BatchMode=yes",
-                                  "ConnectTimeout=10", "LogLevel=ERROR") for word in ("-o", option))]
+                                  "ConnectTimeout=90", "LogLevel=ERROR") for word in ("-o", option))]
 
 
 def control_sockets(lab):

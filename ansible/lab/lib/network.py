@@ -30,7 +30,7 @@ def _rules(lab):
             }}
             chain apart {{
                 type filter hook forward priority filter;
-                iifname "{lab.bridge}" oifname != "{lab.bridge}" oifname "cl*" drop
+                oifname "{lab.bridge}" iifname != "{lab.bridge}" ct state new drop
             }}
         }}
         table bridge {name} {{

@@ -25,12 +25,22 @@ def _environment(lab):
     sockets = keys.control_sockets(lab)
     sockets.mkdir(parents=True, exist_ok=True)
     known = f"-o UserKnownHostsFile={keys.known_hosts(lab)} -o GlobalKnownHostsFile=/dev/null"
-    return dict(os.environ, ANSIBLE_CONFIG=str(settings.ANSIBLE / "ansible.cfg"), ANSIBLE_SSH_COMMON_ARGS=known,
-                ANSIBLE_SSH_CONTROL_PATH_DIR=str(sockets), ANSIBLE_SSH_CONTROL_PATH="%(directory)s/%%h-%%r",
-                ANSIBLE_REMOTE_USER=base.USER, PATH=f"{settings.VENV / 'bin'}:{os.environ['PATH']}")
+    options = {
+        "CONFIG": settings.ANSIBLE / "ansible.cfg",
+        "REMOTE_USER": base.USER,
+        "SSH_COMMON_ARGS": known,
+        "SSH_CONTROL_PATH_DIR": sockets,
+        "SSH_CONTROL_PATH": "%(directory)s/%%h-%%r",
+        # All hosts share this machine: a login may take long when it is busy, and is worth keeping.
+        "TIMEOUT": 90,
+        "SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=900s -o PreferredAuthentications=publickey",
+    }
+    return dict(os.environ, PATH=f"{settings.VENV / 'bin'}:{os.environ['PATH']}",
+                **{f"ANSIBLE_{name}": str(value) for name, value in options.items()})
 
 
 def ssh(host, command):
     """Logs in, or runs one command; returns its exit status."""
+    network.require_bridge(host.lab)
     terminal = [] if command else ["-t"]
     return subprocess.call(["ssh", *keys.ssh_options(host.lab), *terminal, host.address, *command])
