@@ -162,6 +162,12 @@ bench-compare: setup-bench ## measure beside nginx and HAProxy; PEERS=all adds E
 bench-eject: setup-bench ## measure how fast an alert takes the canary out under load
 	$(CARGO) bench --bench ejection -- --run $(ARGS)
 
+.PHONY: image
+image: build ## build the container image without an engine, by buildah, and try it; as root
+	@$(NEED)
+	need "the image" "buildah debootstrap unshare ip curl" "buildah debootstrap util-linux iproute2 curl"
+	ansible/lab/image $(ARGS)
+
 .PHONY: clean
 clean: ## remove everything that was built
 	$(CARGO) clean
