@@ -43,7 +43,7 @@ def test_a_fleet_is_created_once_listed_and_destroyed_without_a_trace(moto, aws)
 
     redis = rules(ec2, "redis")
     assert redis == {("tcp", 22): sorted(OPERATORS), ("tcp", 6379): ["all"], ("tcp", 26379): ["all"]}
-    assert rules(ec2, "mongodb")[("tcp", 27017)] == ["checkbox_canary"]
+    assert rules(ec2, "checkbox_canary")[("tcp", 80)] == sorted(["balancers", *OPERATORS])
     balancers = rules(ec2, "balancers")
     assert balancers[("tcp", 80)] == ["0.0.0.0/0", "::/0"]
     assert next(sources for (protocol, _), sources in balancers.items() if protocol == "112") == ["balancers"]
