@@ -168,6 +168,18 @@ image: build ## build the container image without an engine, by buildah, and try
 	need "the image" "buildah debootstrap unshare ip curl" "buildah debootstrap util-linux iproute2 curl"
 	ansible/lab/image $(ARGS)
 
+.PHONY: fleet-up
+fleet-up: setup-fleet ## boot the lab's hosts on this machine, as root; ARGS="-i INVENTORY NAME..."
+	ansible/lab/up $(ARGS)
+
+.PHONY: fleet-down
+fleet-down: ## take the lab's hosts away; ARGS="-i INVENTORY"
+	ansible/lab/down $(ARGS)
+
+.PHONY: setup-fleet
+setup-fleet: ## install what the lab needs: a Python environment in target/tools, programs by apt when root
+	ansible/lab/setup
+
 .PHONY: clean
 clean: ## remove everything that was built
 	$(CARGO) clean

@@ -1,0 +1,1 @@
+"""The lab: a fleet of real systemd hosts on one Linux machine, in namespaces."""
