@@ -91,7 +91,7 @@ def test_a_fleet_is_created_once_listed_and_destroyed_without_a_trace_though_the
 
 
 def test_a_slip_of_the_pen_creates_nothing(account, digitalocean):
-    digitalocean.variables["provision_max"] = 4
+    digitalocean.variables["provision_max"] = 3
     refused = digitalocean.play("provision")
     assert refused.returncode != 0 and "provision_max" in refused.stdout
     assert [call for call in account.calls if call != LISTING] == []
