@@ -162,6 +162,12 @@ bench-compare: setup-bench ## measure beside nginx and HAProxy; PEERS=all adds E
 bench-eject: setup-bench ## measure how fast an alert takes the canary out under load
 	$(CARGO) bench --bench ejection -- --run $(ARGS)
 
+.PHONY: image
+image: build ## build the container image without an engine, by buildah, and try it; as root
+	@$(NEED)
+	need "the image" "buildah debootstrap unshare ip curl" "buildah debootstrap util-linux iproute2 curl"
+	ansible/lab/image $(ARGS)
+
 # The fleet: ansible/ on a lab of real hosts in network namespaces. Takes root; without it, says so and leaves it out.
 FLEET := $(TOOLS)/fleet/bin
 PYTEST := $(FLEET)/python -m pytest -p no:cacheprovider

@@ -19,7 +19,7 @@ fn every_configuration_in_the_readme_is_a_good_one() {
 
 #[test]
 fn the_configurations_that_come_along_are_good_ones() {
-    for name in ["coalmine.toml", "minimal.toml"] {
+    for name in ["coalmine.toml", "minimal.toml", "compose.toml"] {
         assert_good(&root().join("config").join(name));
     }
     let exit = run(&["monitor", "-c", text(&root().join("config/monitor.toml")), "--check"]);
