@@ -108,7 +108,16 @@ def test_the_same_key_gives_the_same_job_and_another_body_is_refused(deployer: M
     assert queue.add(order(deployer), 2, key="k", digest="1") == first and states(queue) == ["queued"]
     with pytest.raises(deployer.Refusal):
         queue.add(order(deployer), 2, key="k", digest="2")
-    assert queue.add(order(deployer), 86402, key="k", digest="2") != first, "a day later it is forgotten"
+    assert queue.add(order(deployer, "b" * 40), 86402, key="k", digest="2") != first, "a day later it is forgotten"
+
+
+def test_a_commit_that_waits_or_is_deployed_is_not_taken_twice(deployer: ModuleType, queue: object) -> None:
+    first = queue.add(order(deployer), 1)
+    assert queue.add(order(deployer), 2) == first
+    job = queue.claim(3)
+    assert queue.add(order(deployer), 4) == first
+    queue.end(job, "done", None, 5)
+    assert queue.add(order(deployer), 6) != first
 
 
 def test_a_nonce_is_new_once_while_its_signature_holds(deployer: ModuleType, queue: object) -> None:

@@ -85,7 +85,7 @@ WINDOW = 300  # seconds that a signature holds, before and after
 BODY_LIMIT = 64 * 1024
 SHA = re.compile(r"[0-9a-f]{40}")
 WHO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-TOKEN = re.compile(r"[A-Za-z0-9._:/-]{8,128}")
+TOKEN = re.compile(r"[A-Za-z0-9._:/%-]{8,128}")
 ENDED = ("done", "failed", "refused", "superseded")
 
 
@@ -204,7 +204,8 @@ class Queue:
             db.execute("COMMIT")
 
     def add(self, order: Order, now: float, *, head: object = None, key: str = "", digest: str = "") -> int:
-        """The id of the job. `head` tells what the ref is at: a push that another one has overtaken waits no more."""
+        """The id of the job, or of one of the same commit that has not ended. `head` tells what the ref is at: a push
+        that another one has overtaken waits no more."""
         with self.change() as db:
             db.execute("DELETE FROM keys WHERE until < ?", (now,))
             known = db.execute("SELECT * FROM keys WHERE key = ?", (key,)).fetchone() if key else None
@@ -212,25 +213,35 @@ class Queue:
                 raise Refusal(422, "this Idempotency-Key was used with another body")
             if known:
                 return int(known["job"])
+            same = db.execute(
+                "SELECT id FROM jobs WHERE line = ? AND sha = ? AND state IN ('queued', 'running') ORDER BY id DESC LIMIT 1",
+                (order.line, order.sha),
+            ).fetchone()
             tip = head() if callable(head) else order.sha
-            state = "queued" if tip == order.sha else "superseded"
-            reason = None if state == "queued" else f"{order.ref} has gone on to {tip}"
-            cursor = db.execute(
-                "INSERT INTO jobs(kind, line, repository, ref, sha, service, who, state, reason, created, ended)"
-                " VALUES(?,?,?,?,?,?,?,?,?,?,?)",
-                (order.kind, order.line, order.repository, order.ref, order.sha, order.service, order.who, state,
-                 reason, now, None if state == "queued" else now),
-            )  # fmt: skip
-            job = int(cursor.lastrowid or 0)
-            if state == "queued":
-                db.execute(
-                    "UPDATE jobs SET state = 'superseded', reason = ?, ended = ?"
-                    " WHERE line = ? AND state = 'queued' AND id < ?",
-                    (f"by job {job}", now, order.line, job),
-                )
+            job = int(same["id"]) if same else self.insert(db, order, now, tip)
             if key:
                 db.execute("INSERT INTO keys VALUES(?,?,?,?)", (key, digest, job, now + 86400))
             return job
+
+    @staticmethod
+    def insert(db: sqlite3.Connection, order: Order, now: float, tip: object) -> int:
+        state, reason, ended = "queued", None, None
+        if tip != order.sha:
+            state, reason, ended = "superseded", f"{order.ref} has gone on to {tip}", now
+        columns = (order.kind, order.line, order.repository, order.ref, order.sha, order.service, order.who)
+        cursor = db.execute(
+            "INSERT INTO jobs(kind, line, repository, ref, sha, service, who, state, reason, created, ended)"
+            " VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+            (*columns, state, reason, now, ended),
+        )
+        job = int(cursor.lastrowid or 0)
+        if state == "queued":
+            db.execute(
+                "UPDATE jobs SET state = 'superseded', reason = ?, ended = ?"
+                " WHERE line = ? AND state = 'queued' AND id < ?",
+                (f"by job {job}", now, order.line, job),
+            )
+        return job
 
     def standing_rollback(self, service: str, since: float) -> int | None:
         """A roll-back of the service that waits, runs, or has ended since."""
@@ -482,6 +493,9 @@ class Runner:
     def build(
         self, repository: Repository, step: Step, tree: Path, packed: Path, artifact: Path, about: Mapping[str, str]
     ) -> Path:
+        if artifact.exists():
+            step.log.line(f"{artifact} is there from before: a version is built once")
+            return artifact
         artifact.parent.mkdir(exist_ok=True)
         made = tree.parent / ("artifact" + repository.suffix)
         if repository.build:
