@@ -21,6 +21,7 @@ echo "$1" >>{root}/systemctl.log
 case $1 in
   start) touch {root}/running ;;
   stop) rm -f {root}/running ;;
+  show) test -e {root}/current/crash && echo 5 || echo 0 ;;
 esac
 """
 
@@ -56,8 +57,9 @@ root = {self.root}
 incoming = {self.incoming}
 unit = app
 health_url = http://127.0.0.1:{port}/healthz
-health_contains = ok {{version}}
-start_seconds = 0.5
+health_line = ok {{version}}
+start_seconds = 30
+settle_seconds = 0.3
 overlay = {root / 'overlay'}
 clear = {root / 'work'}
 version_file = VERSION
@@ -102,7 +104,9 @@ def host(tmp_path):
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             tree = made.root / "current"
-            good = (made.root / "running").exists() and not (tree / "broken").exists()
+            if not (made.root / "running").exists() or (tree / "crash").exists():
+                return self.connection.close()
+            good = not (tree / "broken").exists()
             self.send_response(200 if good else 500)
             self.end_headers()
             self.wfile.write(b"ok " + (tree / "VERSION").read_bytes() if good else b"no")
@@ -268,6 +272,25 @@ def test_a_version_that_does_not_answer_is_taken_back(host, capsys):
     assert (host.root / "running").exists()
     assert host.call("back") == 0
     assert host.current() == "0"
+
+
+def test_a_version_that_crashes_is_taken_back_before_its_time_is_over(host, capsys):
+    host.stage("1")
+    host.stage("2", "crash")
+    host.call("switch", "1")
+    assert host.call("switch", "2") == 1
+    assert "crashed" in capsys.readouterr().err
+    assert host.current() == "1"
+
+
+def test_a_version_is_known_by_the_whole_line(host):
+    host.stage("1")
+    host.stage("11")
+    host.call("switch", "11")
+    # The application goes on answering as 11.
+    (host.root / "releases/1/VERSION").write_text("11\n")
+    assert host.call("switch", "1") == 1
+    assert host.current() == "11"
 
 
 def test_a_first_version_that_does_not_answer_leaves_none(host):

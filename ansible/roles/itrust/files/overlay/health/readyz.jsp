@@ -2,7 +2,7 @@
     import="java.sql.*, java.util.concurrent.*, java.util.concurrent.atomic.AtomicReference, javax.naming.InitialContext, javax.sql.DataSource" %><%!
 // One question to the database at a time, in a thread of its own, whoever asks meanwhile: a database that hangs holds one
 // thread and not all of them.
-private static final long LIMIT_MS = 1000;
+private static final long LIMIT_MS = 3000;
 private static final AtomicReference<FutureTask<Boolean>> ASKED = new AtomicReference<>();
 
 private static boolean ask(DataSource source) throws Exception {
