@@ -13,7 +13,7 @@ from report import Report
 
 pytestmark = pytest.mark.needs("checkbox_stable", "checkbox_canary")
 
-FAULT = "/run/checkbox/fault.json"
+FAULT = "/var/lib/checkbox/faults.json"
 
 
 @pytest.fixture
