@@ -335,7 +335,11 @@ def git(repository: Repository, *words: str) -> subprocess.CompletedProcess[str]
 
 
 def head(repository: Repository, ref: str) -> str:
-    return git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", ref).stdout.strip()
+    """The commit that a ref is at."""
+    asked = git(repository, "rev-parse", "--verify", "--end-of-options", ref)
+    if asked.returncode != 0:
+        raise Refusal(500, f"{repository.path} does not say what {ref} is at: {asked.stderr.strip()}")
+    return asked.stdout.strip()
 
 
 def environment() -> dict[str, str]:
