@@ -214,7 +214,8 @@ class Queue:
             if known:
                 return int(known["job"])
             same = db.execute(
-                "SELECT id FROM jobs WHERE line = ? AND sha = ? AND state IN ('queued', 'running') ORDER BY id DESC LIMIT 1",
+                "SELECT id FROM jobs WHERE line = ? AND sha = ? AND state IN ('queued', 'running')"
+                " ORDER BY id DESC LIMIT 1",
                 (order.line, order.sha),
             ).fetchone()
             tip = head() if callable(head) else order.sha
