@@ -159,7 +159,9 @@ class Fleet:
     def start_balancer(self) -> None:
         def backends(*names: str) -> str:
             return json.dumps([f"{name}" for name in names]) and (
-                "[" + ", ".join(f'{{ address = "{self.hosts[n]}:{self.ports["app"]}", name = "{n}" }}' for n in names) + "]"
+                "["
+                + ", ".join(f'{{ address = "{self.hosts[n]}:{self.ports["app"]}", name = "{n}" }}' for n in names)
+                + "]"
             )
 
         probe = 'interval = "200ms"\ntimeout = "2s"'
@@ -217,7 +219,14 @@ backends = {backends('itrust1', 'itrust2', 'itrust3')}
             connection.close()
 
     def tool(self, name: str, *words: str) -> str:
-        argv = [sys.executable, str(self.home / "tool.py"), str(self.home), name, self.hosts[name], str(self.ports["app"])]
+        argv = [
+            sys.executable,
+            str(self.home / "tool.py"),
+            str(self.home),
+            name,
+            self.hosts[name],
+            str(self.ports["app"]),
+        ]
         return subprocess.run([*argv, *words], check=True, capture_output=True, text=True, timeout=60).stdout.strip()
 
     def versions(self, prefix: str) -> list[str]:

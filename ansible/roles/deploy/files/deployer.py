@@ -214,7 +214,8 @@ class Queue:
             if known:
                 return int(known["job"])
             same = db.execute(
-                "SELECT id FROM jobs WHERE line = ? AND sha = ? AND state IN ('queued', 'running') ORDER BY id DESC LIMIT 1",
+                "SELECT id FROM jobs WHERE line = ? AND sha = ? AND state IN ('queued', 'running')"
+                " ORDER BY id DESC LIMIT 1",
                 (order.line, order.sha),
             ).fetchone()
             tip = head() if callable(head) else order.sha
@@ -335,7 +336,11 @@ def git(repository: Repository, *words: str) -> subprocess.CompletedProcess[str]
 
 
 def head(repository: Repository, ref: str) -> str:
-    return git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", ref).stdout.strip()
+    """The commit that a ref is at."""
+    asked = git(repository, "rev-parse", "--verify", "--end-of-options", ref)
+    if asked.returncode != 0:
+        raise Refusal(500, f"{repository.path} does not say what {ref} is at: {asked.stderr.strip()}")
+    return asked.stdout.strip()
 
 
 def environment() -> dict[str, str]:
