@@ -47,4 +47,4 @@ def _binary(lab, binary):
     if version is None:
         raise LabError(f"binary {source}", "`--version` names no version", "is it coalmine?")
     say(f"coalmine {version[0]} from {source}")
-    return [f"coalmine_binary: {target}", f"coalmine_binary_sha256: {digest}", f'coalmine_version: "{version[0]}"']
+    return [f"coalmine_binary: {target}", f"coalmine_sha256: {digest}", f'coalmine_version: "{version[0]}"']

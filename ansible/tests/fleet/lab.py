@@ -54,7 +54,7 @@ class Lab:
 
     def play(self, playbook: str, *arguments: str, within: float = 1500, fails: bool = False) -> str:
         """Runs a playbook and keeps its recap; returns all that it printed. `fails`: it has to."""
-        line = [str(ANSIBLE / "lab" / "play"), "-i", str(self.inventory), f"playbooks/{playbook}", *arguments]
+        line = [str(ANSIBLE / "lab" / "play"), "-i", str(self.inventory), str(ANSIBLE / "playbooks" / playbook), *arguments]
         done = subprocess.run(line, capture_output=True, text=True, timeout=within, stdin=subprocess.DEVNULL)
         assert (done.returncode != 0) == fails, f"{' '.join(line)}: exit {done.returncode}\n{_tail(done, 6000)}"
         self.recap = _recap(done.stdout)
