@@ -23,8 +23,9 @@ def up(lab, names, binary=None):
     mail.start(lab)
     procfs.start(lab)
     missing = [host for host in hosts if not boot.runs(host)]
-    if missing:
+    if missing or binary:
         manifest.make(lab, binary)
+    if missing:
         with step(f"booting {len(missing)} of {len(hosts)} hosts, {AT_ONCE} at a time"):
             _each(missing, lambda host: boot.boot(host, tree))
     say(f"lab {lab.label} is up: {len(hosts)} hosts, state in {lab.state}")
