@@ -190,7 +190,7 @@ fleet-smoke: ## boot a small fleet, deploy it, break it under load; ARGS="-k NAM
 	fi
 	$(MAKE) --no-print-directory fleet-lint
 	$(CARGO) build
-	COALMINE_BINARY=target/debug/coalmine $(PYTEST) -x -q -s ansible/tests/fleet --fleet lab-small $(ARGS)
+	COALMINE_BINARY=target/debug/coalmine $(PYTEST) -x -q -s ansible/tests/fleet/test_0[1-4]_*.py --fleet lab-small $(ARGS)
 
 .PHONY: fleet-test
 fleet-test: fleet-lint build ## the same with the whole fleet, and everything else in ansible/tests; ARGS="-k NAME"

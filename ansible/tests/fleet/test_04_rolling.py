@@ -63,7 +63,7 @@ class Visitor:
     """Somebody who has logged in and goes on clicking."""
 
     def __init__(self, lab: Lab) -> None:
-        self.client, self.jar = Client(lab.address), dict[str, str]()
+        self.client, self.jar = Client(lab.address, keep=False), dict[str, str]()
         self._ask(LOGIN)
         login = Ask("log in", "itrust.lab", "/iTrust/j_security_check", "POST", statuses=frozenset({200, 302, 303}))
         self._ask(HOME_OR_LOGIN)
