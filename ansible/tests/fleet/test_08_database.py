@@ -42,7 +42,7 @@ def test_a_database_that_is_cut_off_empties_no_pool(lab: Lab, report: Report) ->
 @pytest.mark.parametrize("database", ["mariadb", "mongodb"])
 def test_a_dump_restores_the_same_counts(lab: Lab, report: Report, database: str) -> None:
     text = lab.play("database_drill.yml", "--tags", database)
-    report.say(next((line.strip() for line in text.splitlines() if "rows" in line), ""))
+    report.say(next((line.strip() for line in text.splitlines() if "drill:" in line), ""))
 
 
 def test_dumped_dropped_and_restored_a_database_has_what_it_had(lab: Lab) -> None:
