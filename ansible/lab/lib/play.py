@@ -1,5 +1,6 @@
 """Running playbooks, and ssh, against a lab."""
 
+import json
 import os
 import subprocess
 import time
@@ -12,7 +13,8 @@ def play(lab, playbook, arguments):
     """Runs ansible-playbook with everything of this lab; returns its exit status."""
     network.require_bridge(lab)
     command = [settings.tool("ansible-playbook"), "-i", lab.inventory, "--private-key", keys.user_key(lab),
-               "-e", f"@{vault.path(lab)}"]
+               "-e", f"@{vault.path(lab)}",
+               "-e", json.dumps({"lab_public_key": keys.public(keys.user_key(lab)).strip()})]
     if manifest.path(lab).exists():
         command += ["-e", f"@{manifest.path(lab)}"]
     begin = time.monotonic()

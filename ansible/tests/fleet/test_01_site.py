@@ -1,10 +1,11 @@
 """The fleet comes from nothing, by the commands that the README names."""
 
+import json
 import os
 import time
 
 import pytest
-from lab import ROOT, Lab
+from lab import ANSIBLE, ROOT, Lab
 from report import Report
 
 pytestmark = pytest.mark.sets_up
@@ -21,6 +22,11 @@ def test_the_site_is_deployed(lab: Lab, report: Report) -> None:
     lab.play("site.yml", within=2400)
     assert set(lab.recap) >= set(lab.hosts())
     report.say(f"{sum(row['ok'] for row in lab.recap.values())} tasks")
+
+
+def test_the_schema_is_made_by_a_step_of_its_own(lab: Lab) -> None:
+    files = [str(path) for path in sorted((ANSIBLE / "lab/apps/itrust/sql").glob("*.sql"))]
+    lab.play("schema.yml", "-e", json.dumps({"schema_files": files}))
 
 
 def test_a_second_run_changes_nothing(lab: Lab, report: Report) -> None:

@@ -54,7 +54,9 @@ def test_a_bad_version_stops_at_the_first_host_and_is_rolled_back(lab: Lab, repo
 
 
 def _roll(lab: Lab, version: str, fails: bool = False) -> str:
-    return lab.play("rolling.yml", "-e", f"itrust_release={version}", fails=fails, within=1500)
+    artifact = lab.artifacts()["lab_artifacts"][f"itrust-{version}"]
+    values = {"app_version": version, "app_artifact": artifact["path"], "app_artifact_sha256": artifact["sha256"]}
+    return lab.play("rolling.yml", "-e", json.dumps(values), fails=fails, within=1500)
 
 
 class Visitor:

@@ -31,10 +31,10 @@ class Repository:
         artifact = lab.artifacts()["lab_artifacts"]["checkbox-1.0.0"]["path"]
         subprocess.run(["tar", "xf", artifact, "-C", folder], check=True)
         self.git("init", "-q", "-b", "production")
-        self.git("remote", "add", "production", f"ssh://deploy@{host}/srv/deploy/production.git")
+        self.git("remote", "add", "production", f"git@{host}:/srv/deploy/production.git")
 
     def git(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        known, key = self.lab.state / "known_hosts", self.lab.state / "ssh_key"
+        known, key = self.lab.state / "known_hosts", self.lab.state / "id_ed25519"
         environment = {
             "PATH": "/usr/bin:/bin",
             "HOME": str(self.folder),

@@ -39,14 +39,14 @@ def test_a_database_that_is_cut_off_empties_no_pool(lab: Lab, report: Report) ->
 
 @pytest.mark.parametrize("database", ["mariadb", "mongodb"])
 def test_a_dump_restores_the_same_counts(lab: Lab, report: Report, database: str) -> None:
-    text = lab.play("database_drill.yml", "-e", f"database={database}")
+    text = lab.play("database_drill.yml", "--tags", database)
     report.say(next((line.strip() for line in text.splitlines() if "rows" in line), ""))
 
 
 def test_dumped_dropped_and_restored_a_database_has_what_it_had(lab: Lab) -> None:
     before = _studies(lab)
-    lab.play("database_backup.yml", "-e", "database=mongodb")
-    lab.play("database_restore.yml", "-e", "database=mongodb", "-e", "database_overwrite=true")
+    lab.play("database_backup.yml", "--tags", "mongodb")
+    lab.play("database_restore.yml", "-e", "database_engine=mongodb", "-e", "database_overwrite=true")
     eventually("the studies are back", lambda: _studies(lab) == before, within=60)
 
 
