@@ -177,10 +177,11 @@ setup-fleet: ## install what the lab and its tests need: ansible and pytest in t
 	@ansible/lab/setup
 
 .PHONY: fleet-lint
-fleet-lint: setup-fleet ## check the roles and playbooks: ansible-lint, yamllint, their generated tables
-	$(FLEET)/yamllint -s ansible
-	cd ansible && PATH=$(FLEET):$$PATH ansible-lint --offline
+fleet-lint: setup-fleet ## check the roles and playbooks: ansible-lint, yamllint, generated tables, documents
+	$(FLEET)/yamllint -s -c ansible/.yamllint ansible config
+	(cd ansible && PATH=$(FLEET):$$PATH ansible-lint --offline)
 	$(FLEET)/python ansible/roles/document --check
+	python3 ansible/tests/docs/test_docs.py
 
 .PHONY: fleet-smoke
 fleet-smoke: ## boot a small fleet, deploy it, break it under load; ARGS="-k NAME"

@@ -47,6 +47,17 @@ def test_the_table_is_written_once_and_what_is_by_hand_stays(tmp_path):
     assert "The name" in readme.read_text() and readme.read_text().endswith("<!-- by hand -->\nMore.\n")
 
 
+def test_tags_and_an_example_are_those_of_the_role_and_of_the_playbooks(tmp_path):
+    readme = role(tmp_path / "roles")
+    (tmp_path / "roles" / "web" / "tasks" / "main.yml").write_text("- {name: Serve, tags: [web_serve]}\n")
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "playbooks" / "site.yml").write_text("- {name: Web, hosts: w, become: true, tags: [w], roles: [web]}\n")
+    document(tmp_path / "roles")
+    text = readme.read_text()
+    assert "| `w` | Web, the whole play |\n| `web_serve` | Serve |" in text
+    assert "- name: Web\n  hosts: w\n  become: true\n  roles: [web]" in text
+
+
 def test_a_specification_that_differs_from_the_defaults_is_named(tmp_path):
     role(tmp_path, SPECIFICATION, "web_port: 81\nweb_extra: 1\n")
     said = document(tmp_path)
