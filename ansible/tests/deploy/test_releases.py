@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import eventually
+from deploy_host import eventually
 
 ROOT = Path(__file__).parents[3]
 PLAYBOOKS = ROOT / "ansible/playbooks"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What preflight, verify and the move of a floating address decide, without hosts: python3 ansible/tests/net/decisions.py"""
+"""What preflight, verify and the move of a floating address decide, without hosts: python3 ansible/tests/net/test_decisions.py"""
 
 import http.server
 import importlib.machinery
