@@ -168,7 +168,7 @@ image: build ## build the container image without an engine, by buildah, and try
 	need "the image" "buildah debootstrap unshare ip curl" "buildah debootstrap util-linux iproute2 curl"
 	ansible/lab/image $(ARGS)
 
-# The fleet: ansible/ on a lab of real hosts in network namespaces. Takes root; without it, says so and leaves it out.
+# The fleet: ansible/ on a lab of real hosts in namespaces, which takes root.
 FLEET := $(TOOLS)/fleet/bin
 PYTEST := $(FLEET)/python -m pytest -p no:cacheprovider
 
@@ -183,9 +183,14 @@ fleet-lint: setup-fleet ## check the roles and playbooks: ansible-lint, yamllint
 	$(FLEET)/python ansible/roles/document --check
 
 .PHONY: fleet-smoke
-fleet-smoke: fleet-lint ## boot a small fleet, deploy it, break it under load; ARGS="-k NAME"
+fleet-smoke: ## boot a small fleet, deploy it, break it under load; ARGS="-k NAME"
+	if ! unshare --mount --net --pid --fork true 2>/dev/null; then
+	    echo "fleet-smoke: SKIPPED, the lab takes root and Linux's namespaces"
+	    exit 0
+	fi
+	$(MAKE) --no-print-directory fleet-lint
 	$(CARGO) build
-	COALMINE_BINARY=target/debug/coalmine $(PYTEST) -x -q -s ansible/tests/fleet --fleet lab-small $(ARGS)
+	COALMINE_BINARY=target/debug/coalmine $(PYTEST) -x -q -s ansible/tests/fleet/test_0[1-4]_*.py --fleet lab-small $(ARGS)
 
 .PHONY: fleet-test
 fleet-test: fleet-lint build ## the same with the whole fleet, and everything else in ansible/tests; ARGS="-k NAME"

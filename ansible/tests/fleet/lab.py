@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.error import URLError
 
 import yaml
 
@@ -25,7 +26,7 @@ def eventually(what: str, probe: Callable[[], T], within: float = 60.0, pause: f
             if value := probe():
                 return value
             last = f"{value!r}"
-        except (OSError, AssertionError, subprocess.SubprocessError, KeyError, IndexError, ValueError) as error:
+        except (ConnectionError, TimeoutError, URLError, AssertionError, IndexError, subprocess.SubprocessError) as error:
             last = f"{type(error).__name__}: {error}"
         assert time.monotonic() < until, f"{what}: not within {within:g} s; last: {last}"
         time.sleep(pause)
@@ -38,10 +39,11 @@ class Lab:
         self.inventory = ANSIBLE / "inventories" / inventory
         groups = yaml.safe_load((self.inventory / "group_vars/all/lab.yml").read_text())
         self.address: str = groups["fleet_address"]
-        network = self.address.split(".")[2]
+        network = self.address.split(".")[1]
         self.state = Path(os.environ.get("COALMINE_LAB_STATE") or ROOT / "target/lab" / network)
         self.recap: dict[str, dict[str, int]] = {}
         self._hosts: dict[str, Any] = {}
+        self._secrets: dict[str, str] = {}
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
@@ -81,7 +83,9 @@ class Lab:
         return str(self._hosts["_meta"]["hostvars"][host]["ansible_host"])
 
     def secret(self, name: str) -> str:
-        return str(yaml.safe_load((self.state / "secrets.yml").read_text())[name])
+        if not self._secrets:
+            self._secrets = yaml.safe_load((self.state / "secrets.yml").read_text())
+        return self._secrets[name]
 
     def artifacts(self) -> dict[str, Any]:
         return dict(yaml.safe_load((self.state / "artifacts/manifest.yml").read_text()))
@@ -103,17 +107,17 @@ class Lab:
 
     # --- the balancers' API -------------------------------------------------------------------------------------------
 
-    def service(self, name: str, balancer: str | None = None) -> dict[str, Any]:
-        return dict(self.api("GET", f"services/{name}", balancer=balancer))
+    def service(self, name: str, balancer: str) -> dict[str, Any]:
+        return dict(self.api("GET", f"services/{name}", balancer))
 
-    def admitted(self, service: str = "checkbox", balancer: str | None = None) -> bool:
+    def admitted(self, balancer: str, service: str = "checkbox") -> bool:
         return bool(self.service(service, balancer)["gate"]["state"] == "admitted")
 
-    def reasons(self, service: str = "checkbox", balancer: str | None = None) -> list[str]:
+    def reasons(self, balancer: str, service: str = "checkbox") -> list[str]:
+        """Why a balancer keeps the canary out."""
         return list(self.service(service, balancer)["gate"]["reasons"])
 
-    def api(self, method: str, path: str, body: Any = None, balancer: str | None = None) -> Any:
-        balancer = balancer or self.hosts("balancers")[0]
+    def api(self, method: str, path: str, balancer: str, body: Any = None) -> Any:
         request = urllib.request.Request(
             f"http://{self.ip(balancer)}:9900/api/v1/{path}",
             method=method,

@@ -5,7 +5,8 @@ import time
 from collections import Counter
 
 import pytest
-from asks import ALL, LISTING
+from asks import ALL, LISTING, PAGE
+from canary import settle
 from client import Answer, Ask, Client
 from lab import Lab, eventually
 from load import Load
@@ -18,9 +19,7 @@ FAULT = "/var/lib/checkbox/faults.json"
 
 @pytest.fixture
 def canary(lab: Lab) -> str:
-    """The canary's host, once its canary is admitted at every balancer."""
-    for balancer in lab.hosts("balancers"):
-        eventually("the canary is admitted", lambda: lab.admitted(balancer=balancer), within=120)
+    settle(lab)
     return lab.hosts("checkbox_canary")[0]
 
 
@@ -35,7 +34,7 @@ def versions(lab: Lab) -> tuple[str, str]:
 def test_clients_see_two_to_one(lab: Lab, canary: str, report: Report) -> None:
     stable_version, canary_version = versions(lab)
     client = Client(lab.address)
-    seen = Counter(client.ask(LISTING).version for _ in range(3000))
+    seen = Counter(client.ask(PAGE).version for _ in range(3000))
     client.close()
     report.say(f"{seen[stable_version]} stable, {seen[canary_version]} canary of 3000")
     assert seen == {stable_version: 2000, canary_version: 1000}
@@ -71,8 +70,8 @@ def test_a_broken_canary_goes_out_and_comes_back(lab: Lab, canary: str, report: 
             "answers 500": lambda: _fault(lab, canary, status500=1),
             "slow": lambda: _fault(lab, canary, delay_ms=20_000),
         }[fault]()
-        eventually("the canary is out", lambda: not lab.admitted(balancer=active), within=60, pause=0.02)
-        report.say(f"out {time.time() - moment:.2f} s after the command began: {lab.reasons(balancer=active)}")
+        eventually("the canary is out", lambda: not lab.admitted(active), within=60, pause=0.02)
+        report.say(f"out {time.time() - moment:.2f} s after the command began: {lab.reasons(active)}")
         {
             "killed": lambda: lab.run("boot", canary),
             "frozen": lambda: lab.run("thaw", canary),
@@ -80,8 +79,7 @@ def test_a_broken_canary_goes_out_and_comes_back(lab: Lab, canary: str, report: 
             "slow": lambda: _fault(lab, canary),
         }[fault]()
         mended = time.time()
-        for balancer in lab.hosts("balancers"):
-            eventually("the canary is back", lambda: lab.admitted(balancer=balancer), within=180)
+        settle(lab)
         report.say(f"back after {time.time() - mended:.1f} s")
         eventually("the canary answers again", lambda: _share(load, version) > 0)
     report.say(load.summary())

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from asks import ALL, LISTING
+from canary import settle
 from client import Client
 from lab import Lab, eventually
 from load import Load
@@ -17,8 +18,7 @@ LEVEL = "/run/coalmine-level"
 
 @pytest.fixture
 def canary(lab: Lab) -> str:
-    for balancer in lab.hosts("balancers"):
-        eventually("the canary is admitted", lambda: lab.admitted(balancer=balancer), within=120)
+    settle(lab)
     return lab.hosts("checkbox_canary")[0]
 
 
@@ -30,18 +30,18 @@ def _mails(lab: Lab, host: str, rule: str, since: int) -> list[dict[str, Any]]:
 def test_load_on_the_canarys_host_takes_it_out_with_one_mail_and_brings_it_back_with_one(
     lab: Lab, canary: str, report: Report
 ) -> None:
-    before = len(lab.mails())
+    before, active = len(lab.mails()), lab.active()
     with Load(lab.address, ALL, rate=20) as load:
         started = time.monotonic()
         burn = "for n in 1 2 3; do while :; do :; done & done; wait"
         lab.on(canary, f'systemd-run --unit=burn --collect timeout 300 sh -c "{burn}"')
-        eventually("the alert takes the canary out", lambda: "alert" in lab.reasons(), within=120)
+        eventually("the alert takes the canary out", lambda: "alert" in lab.reasons(active), within=120)
         report.say(f"out {time.monotonic() - started:.1f} s after the load began")
-        assert canary in str(lab.service("checkbox")["gate"]["owners"])
+        assert canary in str(lab.service("checkbox", active)["gate"]["owners"])
         eventually("a mail says so", lambda: len(_mails(lab, canary, "cpu", before)) == 1, within=60)
         lab.on(canary, "systemctl stop burn", check=False)
         started = time.monotonic()
-        eventually("the canary is back", lambda: lab.admitted(), within=180)
+        settle(lab)
         report.say(f"back {time.monotonic() - started:.1f} s after it ended")
         eventually("a second mail says so", lambda: len(_mails(lab, canary, "cpu", before)) == 2, within=60)
     assert load.wrong() == [], load.summary()
@@ -49,36 +49,40 @@ def test_load_on_the_canarys_host_takes_it_out_with_one_mail_and_brings_it_back_
 
 @pytest.mark.parametrize(("level", "breaks"), [(5, False), (45, False), (100, True)])
 def test_only_what_is_above_the_threshold_breaks_the_rule(lab: Lab, canary: str, level: int, breaks: bool) -> None:
+    before, active = len(lab.mails()), lab.active()
     _set_level(lab, canary, level)
     try:
         if breaks:
-            eventually("the alert takes the canary out", lambda: "alert" in lab.reasons(), within=60)
+            eventually("the alert takes the canary out", lambda: "alert" in lab.reasons(active), within=60)
         else:
-            _never(lambda: "alert" in lab.reasons(), seconds=8)
+            _never(lambda: "alert" in lab.reasons(active), seconds=8)
     finally:
         _set_level(lab, canary, 0)
-    eventually("no alert stands", lambda: "alert" not in lab.reasons(), within=60)
+    eventually("no alert stands", lambda: "alert" not in lab.reasons(active), within=60)
+    if breaks:
+        eventually("all of it is told", lambda: "RECOVERED" in _mails(lab, canary, "level", before)[-1]["subject"])
 
 
 def test_a_spike_shorter_than_the_rule_asks_for_does_nothing(lab: Lab, canary: str) -> None:
-    before = len(lab.mails())
+    before, active = len(lab.mails()), lab.active()
     lab.on(canary, f"echo 100 >{LEVEL}; sleep 1; echo 0 >{LEVEL}")
-    _never(lambda: "alert" in lab.reasons(), seconds=6)
+    _never(lambda: "alert" in lab.reasons(active), seconds=6)
     assert _mails(lab, canary, "level", before) == []
 
 
 def test_the_old_alert_sequence_stops_the_canary(lab: Lab, canary: str, report: Report) -> None:
     """`redisAlert.js yes` of the old system: the list is emptied, then written."""
     try:
+        active = lab.active()
         _old_alert(lab, "yes")
         started = time.monotonic()
-        eventually("the canary is out", lambda: not lab.admitted(balancer=lab.active()), within=10, pause=0.02)
+        eventually("the canary is out", lambda: not lab.admitted(active), within=10, pause=0.02)
         report.say(f"seen {time.monotonic() - started:.2f} s after the command ended")
         client, version = Client(lab.address), lab.on(canary, "checkbox-release version")
         assert [answer for answer in (client.ask(LISTING) for _ in range(60)) if answer.version == version] == []
     finally:
         _old_alert(lab, "no")
-    eventually("the canary is back", lambda: lab.admitted(balancer=lab.active()), within=60)
+    settle(lab)
 
 
 def _set_level(lab: Lab, host: str, level: int) -> None:

@@ -50,7 +50,7 @@ def test_a_bad_version_stops_at_the_first_host_and_is_rolled_back(lab: Lab, repo
     assert watch.lowest >= len(hosts) - 1
     for balancer in lab.hosts("balancers"):
         eventually("all are up again", lambda: lab.service("itrust", balancer)["up"] == len(hosts), within=60)
-        assert not any(backend["draining"] for backend in lab.service("itrust", balancer)["stable"]["backends"])
+        assert not any(backend["draining"] for backend in lab.service("itrust", balancer)["tracks"]["stable"]["backends"])
 
 
 def _roll(lab: Lab, version: str, fails: bool = False) -> str:
@@ -63,7 +63,7 @@ class Visitor:
     """Somebody who has logged in and goes on clicking."""
 
     def __init__(self, lab: Lab) -> None:
-        self.client, self.jar = Client(lab.address), dict[str, str]()
+        self.client, self.jar = Client(lab.address, keep=False), dict[str, str]()
         self._ask(LOGIN)
         login = Ask("log in", "itrust.lab", "/iTrust/j_security_check", "POST", statuses=frozenset({200, 302, 303}))
         self._ask(HOME_OR_LOGIN)
@@ -94,7 +94,7 @@ class Watch:
     """Asks a balancer again and again how many of iTrust are up."""
 
     def __init__(self, lab: Lab) -> None:
-        self.lab, self.lowest = lab, 99
+        self.lab, self.lowest, self.active = lab, 99, lab.active()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -108,12 +108,12 @@ class Watch:
 
     def _run(self) -> None:
         while not self._stop.wait(0.1):
-            self.lowest = min(self.lowest, int(self.lab.service("itrust", self.lab.hosts("balancers")[0])["up"]))
+            self.lowest = min(self.lowest, int(self.lab.service("itrust", self.active)["up"]))
 
 
 def _lowest_in_log(lab: Lab, since: int) -> int:
     """The smallest `up` that a balancer wrote of iTrust."""
-    lines = lab.on(lab.hosts("balancers")[0], f"journalctl -u coalmine -o cat --since @{since}").splitlines()
+    lines = lab.on(lab.active(), f"journalctl -u coalmine -o cat --since @{since}").splitlines()
     fields = [record.get("fields", record) for record in map(_record, lines)]
     seen = [int(field["up"]) for field in fields if field.get("service") == "itrust" and "up" in field]
     assert seen, "the balancer wrote nothing of iTrust"

@@ -52,6 +52,8 @@ class Repository:
 
 @pytest.fixture(scope="module")
 def repository(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+    if not lab.hosts("deploy"):
+        pytest.skip(f"{lab.inventory.name} has no deploy")
     yield Repository(lab, tmp_path_factory.mktemp("application"))
 
 
