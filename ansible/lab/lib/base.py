@@ -20,7 +20,7 @@ SUITE = "bookworm"
 SYSTEM = """systemd systemd-sysv dbus libpam-systemd openssh-server python3 python3-apt python3-venv iproute2 procps
     ca-certificates sudo nftables curl rsync git iputils-ping""".split()
 # What many hosts share. The roles install it all the same, which is then done at once.
-SHARED = """openjdk-17-jre-headless tomcat10 libmariadb-java nodejs nginx-light mariadb-server redis-server
+SHARED = """openjdk-17-jre-headless tomcat10 libmariadb-java nodejs nginx-light logrotate mariadb-server redis-server
     redis-sentinel keepalived prometheus-node-exporter""".split()
 # A MongoDB server by its wire protocol, from PyPI: Debian has none.
 SECANTUS = "SecantusDB==0.7.0b3"

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import subprocess
+import sys
 import tarfile
 import zipfile
 
@@ -49,7 +50,7 @@ def test_a_second_build_touches_nothing_and_another_folder_gets_the_same_bytes(b
 
 def test_a_missing_tool_is_named(tmp_path):
     (tmp_path / "bin").mkdir()
-    python = pathlib.Path(os.path.realpath(subprocess.check_output(["which", "python3"], text=True).strip()))
+    python = pathlib.Path(os.path.realpath(sys.executable))
     (tmp_path / "bin" / "python3").symlink_to(python)
     done = subprocess.run([APPS / "build", tmp_path / "out"], env={"PATH": str(tmp_path / "bin")}, text=True,
                           capture_output=True, timeout=60)

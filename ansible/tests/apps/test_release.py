@@ -367,3 +367,17 @@ def test_calls_at_once_come_one_after_the_other(host):
 def test_anything_else_is_told_how_to_call(host, capsys):
     assert host.call("stage", "x") == 1
     assert "usage" in capsys.readouterr().err
+
+
+def test_artifacts_go_with_their_releases_and_what_came_just_now_stays(host):
+    for version in ("1", "2", "3", "4"):
+        host.stage(version)
+    host.call("switch", "3")
+    host.call("switch", "4")
+    for name in ("1.tar.gz", "2.tar.gz", "3.tar.gz", "4.tar.gz", "refused.tar.gz"):
+        (host.incoming / name).touch()
+        os.utime(host.incoming / name, (0, 0))
+    (host.incoming / "new.tar.gz").touch()
+    (host.incoming / "link").symlink_to("/etc/passwd")
+    assert host.call("prune", "1") == 0
+    assert sorted(each.name for each in host.incoming.iterdir()) == ["2.tar.gz", "3.tar.gz", "4.tar.gz", "link", "new.tar.gz"]

@@ -7,7 +7,7 @@ import signal
 import threading
 
 import pytest
-from conftest import CANARY, PRODUCTION, Site, eventually
+from deploy_host import CANARY, PRODUCTION, Site, eventually
 
 
 def test_a_push_to_production_deploys_that_commit(site: Site) -> None:
@@ -172,3 +172,30 @@ def test_a_command_that_builds_makes_the_artifact(site: Site) -> None:
     assert [job["state"] for job in site.settled(1)] == ["done"]
     (artifact,) = (site.state / "artifacts").iterdir()
     assert artifact.read_text() == "first"
+
+
+def test_a_push_that_could_not_be_enqueued_is_found_at_the_next_start_and_only_once(site: Site) -> None:
+    enqueue = site.git("config", "deploy.enqueue", at=site.bare).stdout.strip()
+    site.git("config", "deploy.enqueue", "false", at=site.bare)
+    assert "NOT ENQUEUED" in site.push().stderr
+    site.start()
+    (job,) = site.settled(1)
+    assert (job["sha"], job["who"], job["state"]) == (site.git("rev-parse", "HEAD").stdout.strip(), "catch-up", "done")
+    site.git("config", "deploy.enqueue", enqueue, at=site.bare)
+    site.end()
+    site.start()
+    site.commit("second")
+    site.push()
+    site.settled(2)
+    site.end()
+    site.start()
+    assert [job["who"] for job in site.jobs()] == ["catch-up", "alice"]
+
+
+def test_a_job_of_what_is_configured_no_more_fails_and_the_runner_goes_on(site: Site) -> None:
+    site.push()
+    site.push(f"HEAD:{CANARY}")
+    site.config["repositories"]["production"]["refs"].pop(PRODUCTION)
+    site.write()
+    site.start()
+    assert [job["state"] for job in site.settled(2)] == ["failed", "done"]

@@ -25,7 +25,8 @@ def test_the_signature_is_what_openssl_says(deployer: ModuleType) -> None:
 
 def test_a_signed_request_is_believed_for_five_minutes_to_both_sides(deployer: ModuleType) -> None:
     for now in (700, 1000, 1300):
-        assert deployer.verified(SECRET, headers(deployer), BODY, now) == ("nonce-1234", 1300)
+        signature = headers(deployer)["X-Coalmine-Signature"]
+        assert deployer.verified(SECRET, headers(deployer), BODY, now) == (signature, 1300)
     for now in (699, 1301):
         with pytest.raises(deployer.Refusal, match="clocks"):
             deployer.verified(SECRET, headers(deployer), BODY, now)
@@ -120,18 +121,61 @@ def test_a_commit_that_waits_or_is_deployed_is_not_taken_twice(deployer: ModuleT
     assert queue.add(order(deployer), 6) != first
 
 
-def test_a_nonce_is_new_once_while_its_signature_holds(deployer: ModuleType, queue: object) -> None:
-    again = deployer.Queue(queue.file)
-    assert queue.remember("n", 1300, 1000) and not again.remember("n", 1300, 1299)
-    assert again.remember("m", 1700, 1301) and [row["nonce"] for row in again.rows("SELECT * FROM nonces")] == ["m"]
+def test_a_request_is_taken_once_while_its_signature_holds(deployer: ModuleType, queue: object) -> None:
+    first = queue.add(order(deployer), 1000, signed=("n", 1300))
+    with pytest.raises(deployer.Refusal) as refusal:
+        deployer.Queue(queue.file).add(order(deployer), 1299, signed=("n", 1300))
+    assert refusal.value.status == 409
+    queue.add(order(deployer), 1301, signed=("m", 1700))
+    assert [row["signature"] for row in queue.rows("SELECT * FROM signatures")] == ["m"] and first == 1
 
 
-def test_a_roll_back_stands_while_it_waits_or_runs_and_for_a_quiet_time(deployer: ModuleType, queue: object) -> None:
-    assert queue.standing_rollback("checkbox", 0) is None
-    number = queue.add(deployer.Order("rollback", "lb1", service="checkbox"), 10)
-    assert queue.standing_rollback("checkbox", 99) == number and queue.standing_rollback("itrust", 0) is None
-    queue.end(queue.claim(11), "done", None, 20)
-    assert queue.standing_rollback("checkbox", 20) == number and queue.standing_rollback("checkbox", 21) is None
+def test_a_request_that_came_to_nothing_may_be_sent_again(deployer: ModuleType, queue: object) -> None:
+    def broken() -> str:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError):
+        queue.add(order(deployer), 1000, head=broken, signed=("n", 1300))
+    assert queue.add(order(deployer), 1001, signed=("n", 1300)) == 1
+
+
+def test_what_was_asked_for_last_is_what_runs_in_the_end(deployer: ModuleType, queue: object) -> None:
+    first = queue.add(order(deployer), 1)
+    queue.claim(2)
+    queue.add(order(deployer, "b" * 40), 3)
+    again = queue.add(order(deployer), 4)
+    assert again != first and states(queue) == ["running", "superseded", "queued"]
+
+
+def test_one_roll_back_answers_all_that_ask_within_its_quiet_time(deployer: ModuleType, queue: object) -> None:
+    line = "production refs/heads/canary"
+
+    def ask(now: float, at: float | None = None, service: str = "checkbox", key: str = "") -> int:
+        call = deployer.Call(now if at is None else at, now - 100, (line,))
+        rollback = deployer.Order("rollback", "lb1", service=service)
+        return queue.add(rollback, now, call=call, key=key, digest=service)
+
+    first = ask(10, key="one")
+    assert ask(11) == first and ask(11, service="itrust") == first + 1
+    queue.end(queue.claim(20), "done", None, 30)
+    assert ask(120) == first, "it ended just now"
+    queue.end(queue.claim(121), "done", None, 122)
+    canary = queue.add(order(deployer, ref="refs/heads/canary"), 123)
+    queue.end(queue.claim(124), "done", None, 125)
+    assert ask(126, at=124) == first, "seen before the other canary was there"
+    assert ask(126, key="one") == first, "the same call"
+    assert ask(126) == canary + 1, "the other canary is bad too"
+
+
+def test_a_head_is_known_when_it_is_enqueued(deployer: ModuleType, queue: object) -> None:
+    line = "production refs/heads/production"
+    assert queue.head(line) is None
+    queue.add(order(deployer), 1, head=lambda: "b" * 40)
+    assert queue.head(line) is None, "it is another one"
+    queue.add(order(deployer, "b" * 40), 2, head=lambda: "b" * 40)
+    assert queue.head(line) == "b" * 40
+    queue.add(order(deployer, "c" * 40), 3)
+    assert queue.head(line) == "b" * 40, "a request is no push"
 
 
 def test_what_a_dead_runner_left_is_taken_up_unless_newer_work_waits(deployer: ModuleType, queue: object) -> None:

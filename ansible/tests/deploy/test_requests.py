@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
-from conftest import Site, eventually
+from deploy_host import Site, eventually
 
 
 @pytest.fixture
@@ -106,6 +110,49 @@ def test_two_balancers_that_ask_for_a_roll_back_get_one(site: Site, sha: str) ->
     assert site.post("/rollback", notice, "rollback")[1]["id"] == 2, "within the quiet time it is the same one"
     argv = site.plays()[1]["argv"]
     assert argv[0] == str(site.home / "rollback.yml") and json.loads(argv[-1])["app"] == "checkbox"
+
+
+def balancers_call(site: Site, source: str, key: str, at: str = "2026-11-21T18:00:00.000Z") -> tuple[bytes, dict[str, str]]:
+    """Body and header fields as a balancer sends them."""
+    body = (
+        '{"topic":"rollback:checkbox","kind":"info","severity":"critical","source":"%s","service":"checkbox",'
+        '"event":"rollback","summary":"the canary was ejected 3 times within 10m: roll it back",'
+        '"details":{"ejections":"3","within":"10m"},"at":"%s"}' % (source, at)
+    ).encode()
+    timestamp, secret = str(int(time.time())), (site.home / "rollback.secret").read_bytes().strip()
+    signature = hmac.new(secret, f"{timestamp}.{key}.".encode() + body, hashlib.sha256).hexdigest()
+    fields = {"user-agent": "coalmine/0.1.0", "content-type": "application/json", "connection": "close"}
+    fields |= {"x-coalmine-timestamp": timestamp, "x-coalmine-nonce": key, "idempotency-key": key}
+    return body, fields | {"x-coalmine-signature": f"sha256={signature}"}
+
+
+def test_the_call_of_a_balancer_rolls_back_once_whoever_sends_it_how_often(site: Site, sha: str) -> None:
+    (site.home / "hold").touch()
+    one, other = "rollback-checkbox-0123456789abcdef0123456789abcdef", "rollback-checkbox-fedcba9876543210fedcba9876543210"
+    # The same key of both; again, as after an answer that was lost; and another key, of the minute after.
+    for source, key, at in [("lb1", one, 0), ("lb2", one, 1), ("lb1", one, 2), ("lb2", other, 3)]:
+        status, answer = site.ask("POST", "/rollback", *balancers_call(site, source, key, f"2026-11-21T18:00:00.00{at}Z"))
+        assert (status, answer.get("id")) == (202, 2), answer
+    body, fields = balancers_call(site, "lb1", one)
+    assert site.ask("POST", "/rollback", body.replace(b"checkbox", b"itrust"), fields)[0] == 401
+    (site.home / "hold").unlink()
+    site.settled(2)
+    for key in (one, other, "rollback-checkbox-" + "7" * 32):
+        assert site.ask("POST", "/rollback", *balancers_call(site, "lb2", key))[1]["id"] == 2
+    assert len(site.plays()) == 2 and site.jobs()[1]["who"] == "lb1"
+
+
+def test_who_sends_a_byte_now_and_then_is_cut_off(deployer: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deployer, "LONGEST", 0.5)
+    server = deployer.ThreadingHTTPServer(("127.0.0.1", 0), deployer.Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with socket.create_connection(server.server_address, timeout=30) as connection:
+            connection.sendall(b"POST /deploy HTTP/1.1\r\n")
+            assert connection.recv(100) == b""
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_other_events_and_unknown_services_roll_nothing_back(site: Site, sha: str) -> None:

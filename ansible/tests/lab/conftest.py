@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 COMMANDS = Path(__file__).resolve().parents[2] / "lab"
-LABEL = "79"
 INVENTORY = """
 all:
   hosts:

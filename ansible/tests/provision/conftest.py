@@ -14,13 +14,12 @@ from urllib.parse import parse_qs
 import pytest
 
 from fake_digitalocean import TOKEN, DigitalOcean
+from few_machines import OPERATORS
 
 ANSIBLE = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 COUNTS = {"balancers": 2, "checkbox_canary": 1, "render": 0, "redis": 1}
 BASES = {"balancers": "lb", "checkbox_canary": "canary", "render": "render", "redis": "redis"}
-NAMES = ["canary1", "lb1", "lb2", "redis1"]
-OPERATORS = ["192.0.2.0/24", "2001:db8::/32"]
 
 
 class Fleet:

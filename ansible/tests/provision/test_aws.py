@@ -2,7 +2,7 @@
 
 import base64
 
-from conftest import NAMES, OPERATORS
+from few_machines import NAMES, OPERATORS
 
 FLEET = [{"Name": "tag:coalmine-fleet", "Values": ["coalmine"]}]
 CREATES = ("RunInstances", "CreateSecurityGroup", "ImportKeyPair", "AllocateAddress", "AuthorizeSecurityGroupIngress")

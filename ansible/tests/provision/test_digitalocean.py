@@ -2,7 +2,7 @@
 
 import subprocess
 
-from conftest import NAMES, OPERATORS
+from few_machines import NAMES, OPERATORS
 from fake_digitalocean import TOKEN
 
 LISTING = ("GET", "/v2/droplets")

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime
+import functools
 import gzip
 import hashlib
 import hmac
@@ -23,13 +25,14 @@ import secrets
 import shutil
 import signal
 import smtplib
+import socket
 import sqlite3
 import ssl
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -102,7 +105,8 @@ def signature(secret: bytes, timestamp: str, nonce: str, body: bytes) -> str:
 
 
 def verified(secret: bytes, headers: Mapping[str, str], body: bytes, now: float) -> tuple[str, float]:
-    """The nonce of a signed request, and the time until which it has to be remembered."""
+    """The signature of a signed request, and the time until which it has to be remembered. Not the nonce: who was not
+    answered signs the same one again, and several balancers name one matter by one nonce."""
     timestamp, nonce = headers.get("X-Coalmine-Timestamp") or "", headers.get("X-Coalmine-Nonce") or ""
     given = headers.get("X-Coalmine-Signature") or ""
     if not (secret and TOKEN.fullmatch(nonce) and re.fullmatch(r"[0-9]{1,12}", timestamp)):
@@ -112,7 +116,7 @@ def verified(secret: bytes, headers: Mapping[str, str], body: bytes, now: float)
         raise Refusal(401, "the signature is not of this body, timestamp and nonce by the shared secret")
     if abs(now - int(timestamp)) > WINDOW:
         raise Refusal(401, f"the timestamp is more than {WINDOW} s from the time here: sign again, look at the clocks")
-    return nonce, int(timestamp) + WINDOW
+    return given, float(int(timestamp) + WINDOW)
 
 
 def text(request: Mapping[str, Any], key: str, pattern: re.Pattern[str], default: str = "") -> str:
@@ -152,7 +156,8 @@ CREATE TABLE IF NOT EXISTS jobs(id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT 
   repository TEXT, ref TEXT, sha TEXT, service TEXT, who TEXT NOT NULL, state TEXT NOT NULL, reason TEXT,
   attempts INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL, started REAL, ended REAL);
 CREATE INDEX IF NOT EXISTS jobs_by_line ON jobs(line, state);
-CREATE TABLE IF NOT EXISTS nonces(nonce TEXT PRIMARY KEY, until REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS heads(line TEXT PRIMARY KEY, sha TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS signatures(signature TEXT PRIMARY KEY, until REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS keys(key TEXT PRIMARY KEY, digest TEXT NOT NULL, job INTEGER NOT NULL, until REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, subject TEXT NOT NULL, body TEXT NOT NULL);
 """
@@ -172,6 +177,14 @@ class Order(NamedTuple):
     @property
     def line(self) -> str:
         return f"rollback {self.service}" if self.kind == "rollback" else f"{self.repository} {self.ref}"
+
+
+class Call(NamedTuple):
+    """What a balancer knew when it asked for a roll-back."""
+
+    at: float  # of what has happened there
+    since: float  # a roll-back that ended since then is the one that is asked for
+    lines: tuple[str, ...]  # of the deployments that a roll-back undoes
 
 
 class Queue:
@@ -203,29 +216,63 @@ class Queue:
                 raise
             db.execute("COMMIT")
 
-    def add(self, order: Order, now: float, *, head: object = None, key: str = "", digest: str = "") -> int:
-        """The id of the job, or of one of the same commit that has not ended. `head` tells what the ref is at: a push
-        that another one has overtaken waits no more."""
+    def add(
+        self,
+        order: Order,
+        now: float,
+        *,
+        head: Callable[[], str] | None = None,
+        key: str = "",
+        digest: str = "",
+        signed: tuple[str, float] | None = None,
+        call: Call | None = None,
+    ) -> int:
+        """The id of the job, or of the one that stands for it. `head` tells what the ref is at: a push that another one
+        has overtaken waits no more. `signed` is remembered with the job or not at all: who got no answer asks again."""
         with self.change() as db:
+            if signed:
+                self.remember(db, signed, now)
             db.execute("DELETE FROM keys WHERE until < ?", (now,))
             known = db.execute("SELECT * FROM keys WHERE key = ?", (key,)).fetchone() if key else None
             if known and known["digest"] != digest:
                 raise Refusal(422, "this Idempotency-Key was used with another body")
             if known:
                 return int(known["job"])
-            same = db.execute(
-                "SELECT id FROM jobs WHERE line = ? AND sha = ? AND state IN ('queued', 'running')"
-                " ORDER BY id DESC LIMIT 1",
-                (order.line, order.sha),
-            ).fetchone()
-            tip = head() if callable(head) else order.sha
-            job = int(same["id"]) if same else self.insert(db, order, now, tip)
+            tip = head() if head else order.sha
+            job = self.standing(db, order, call) or self.insert(db, order, now, tip)
+            if head and tip == order.sha:
+                db.execute("INSERT OR REPLACE INTO heads VALUES(?,?)", (order.line, order.sha))
             if key:
                 db.execute("INSERT INTO keys VALUES(?,?,?,?)", (key, digest, job, now + 86400))
             return job
 
     @staticmethod
-    def insert(db: sqlite3.Connection, order: Order, now: float, tip: object) -> int:
+    def remember(db: sqlite3.Connection, signed: tuple[str, float], now: float) -> None:
+        db.execute("DELETE FROM signatures WHERE until < ?", (now,))
+        if db.execute("INSERT OR IGNORE INTO signatures VALUES(?,?)", signed).rowcount != 1:
+            raise Refusal(409, "this request was sent before: sign again; the same Idempotency-Key gives the same job")
+
+    @staticmethod
+    def standing(db: sqlite3.Connection, order: Order, call: Call | None) -> int | None:
+        """The last job of the line, where it does what is asked for: it waits or runs, or is a roll-back that ended
+        just now, and what was deployed after it is not what the balancer has seen."""
+        last = db.execute(
+            "SELECT * FROM jobs WHERE line = ? AND state != 'superseded' ORDER BY id DESC LIMIT 1", (order.line,)
+        ).fetchone()
+        if last is None or last["sha"] != order.sha:
+            return None
+        if last["ended"] is None:
+            return int(last["id"])
+        if call is None or last["ended"] < call.since:
+            return None
+        deployed = db.execute(
+            f"SELECT 1 FROM jobs WHERE line IN ({','.join('?' * len(call.lines))}) AND started > ? AND ended < ?",
+            (*call.lines, last["ended"], call.at),
+        ).fetchone()
+        return None if deployed else int(last["id"])
+
+    @staticmethod
+    def insert(db: sqlite3.Connection, order: Order, now: float, tip: str | None) -> int:
         state, reason, ended = "queued", None, None
         if tip != order.sha:
             state, reason, ended = "superseded", f"{order.ref} has gone on to {tip}", now
@@ -243,22 +290,6 @@ class Queue:
                 (f"by job {job}", now, order.line, job),
             )
         return job
-
-    def standing_rollback(self, service: str, since: float) -> int | None:
-        """A roll-back of the service that waits, runs, or has ended since."""
-        with self.open() as db:
-            row = db.execute(
-                "SELECT id FROM jobs WHERE line = ? AND (state IN ('queued', 'running') OR ended >= ?)"
-                " ORDER BY id DESC LIMIT 1",
-                (Order("rollback", "", service=service).line, since),
-            ).fetchone()
-        return row and int(row["id"])
-
-    def remember(self, nonce: str, until: float, now: float) -> bool:
-        """Whether the nonce is new."""
-        with self.change() as db:
-            db.execute("DELETE FROM nonces WHERE until < ?", (now,))
-            return db.execute("INSERT OR IGNORE INTO nonces VALUES(?,?)", (nonce, until)).rowcount == 1
 
     def claim(self, now: float) -> Job | None:
         """The next job, which runs from now on: a roll-back first, then the oldest."""
@@ -308,6 +339,10 @@ class Queue:
             least = db.execute("SELECT coalesce(max(id), 0) - ? FROM jobs", (keep,)).fetchone()[0]
             db.execute(f"DELETE FROM jobs WHERE id <= ? AND state IN {ENDED}", (least,))
             return int(least) + 1
+
+    def head(self, line: str) -> str | None:
+        """The last commit of a line that a push has enqueued."""
+        return next((str(row["sha"]) for row in self.rows("SELECT sha FROM heads WHERE line = ?", line)), None)
 
     def rows(self, sql: str, *values: object) -> list[Job]:
         with self.open() as db:
@@ -444,12 +479,23 @@ class Runner:
             say(f"job {job['id']} {state}: {reason}")
             if state == "failed":
                 self.end(job, state, reason)
+        self.catch_up()
         while not self.stop.is_set():
             if job := self.queue.claim(time.time()):
                 self.work(job)
             else:
                 self.wake.wait(1)
                 self.wake.clear()
+
+    def catch_up(self) -> None:
+        """Enqueues what was pushed and is not in the queue: the hook runs when the push is done already, and may fail."""
+        for name, repository in self.config.repositories.items():
+            for ref in repository.refs:
+                sha = git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", ref).stdout.strip()
+                order = Order("deploy", "catch-up", name, ref, sha)
+                if SHA.fullmatch(sha) and self.queue.head(order.line) != sha:
+                    number = self.queue.add(order, time.time(), head=functools.partial(head, repository, ref))
+                    say(f"job {number} queued: {order.line} is at {sha}, which nobody has enqueued")
 
     def work(self, job: Job) -> None:
         say(f"job {job['id']} runs: {job['line']} {job['sha'] or ''}")
@@ -461,7 +507,7 @@ class Runner:
             return log.line("the runner ends; this job is taken up by the next start")
         except Refusal as refusal:
             state, reason = "failed", str(refusal)
-        except (OSError, subprocess.SubprocessError) as error:
+        except Exception as error:  # noqa: BLE001 whatever it is, it is this job that fails, and not the runner
             state, reason = "failed", f"{type(error).__name__}: {error}"
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -488,7 +534,8 @@ class Runner:
             return "refused", f"the check says no: {refusal}"
         artifact = self.build(repository, step, tree, packed, self.artifact(job, repository), about)
         extra = {"app": repository.app, "app_version": sha[:12], "app_artifact": str(artifact)}
-        extra["app_artifact_sha256"] = hashlib.sha256(artifact.read_bytes()).hexdigest()
+        with artifact.open("rb") as file:
+            extra["app_artifact_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
         self.play(job, step, repository.refs[job["ref"]], extra)
         return "done", None
 
@@ -508,10 +555,12 @@ class Runner:
         else:
             with packed.open("rb") as source, gzip.GzipFile(made, "wb", mtime=0) as target:
                 shutil.copyfileobj(source, target)
+        # It is never made again, so it must not be found empty after the power was gone.
+        with made.open("rb") as file:
+            os.fsync(file.fileno())
         made.replace(artifact)
-        for old in sorted(artifact.parent.iterdir(), key=lambda file: -file.stat().st_mtime)[
-            self.config.kept_artifacts :
-        ]:
+        newest = sorted(artifact.parent.iterdir(), key=lambda file: -file.stat().st_mtime)
+        for old in newest[self.config.kept_artifacts :]:
             old.unlink()
         return artifact
 
@@ -556,6 +605,9 @@ def deliver(runner: Runner) -> None:
             message.set_content(letter["body"])
             try:
                 send(mail, message)
+            except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError, ValueError) as error:
+                # The server is there and does not want this one: the others must not wait for it.
+                say(f"mail {letter['id']} is given up: {error}")
             except (OSError, smtplib.SMTPException) as error:
                 if not away:
                     say(f"mail waits: {error}")
@@ -581,6 +633,7 @@ def send(mail: Mapping[str, Any], message: EmailMessage) -> None:
 
 # --- HTTP ------------------------------------------------------------------------------------------------------------
 
+LONGEST = 60  # seconds for a whole request
 CHANGES = ("/deploy", "/canary", "/rollback")
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="5">
 <title>Deployments</title><style>body{font:15px system-ui;margin:2em}table{border-collapse:collapse}
@@ -596,11 +649,21 @@ class Handler(BaseHTTPRequestHandler):
     room = threading.BoundedSemaphore(32)
 
     def handle(self) -> None:
-        if self.room.acquire(timeout=5):
-            try:
-                super().handle()
-            finally:
-                self.room.release()
+        if not self.room.acquire(timeout=5):
+            return
+        # `timeout` is for one wait. Who sends a byte now and then would have many of them.
+        end = threading.Timer(LONGEST, self.hang_up)
+        end.daemon = True
+        end.start()
+        try:
+            super().handle()
+        finally:
+            end.cancel()
+            self.room.release()
+
+    def hang_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def do_GET(self) -> None:
         config, queue, path = self.runner.config, self.runner.queue, self.path.partition("?")[0]
@@ -645,9 +708,7 @@ class Handler(BaseHTTPRequestHandler):
     def change(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         config, queue, now = self.runner.config, self.runner.queue, time.time()
         file = config.rollback_secret if path == "/rollback" else config.deploy_secret
-        nonce, until = verified(file.read_bytes().strip(), self.headers, body, now)
-        if not queue.remember(nonce, until, now):
-            raise Refusal(409, "this nonce was used before: sign again; the same Idempotency-Key gives the same job")
+        signed = verified(file.read_bytes().strip(), self.headers, body, now)
         key = self.headers.get("Idempotency-Key") or ""
         if key and not TOKEN.fullmatch(key):
             raise Refusal(422, f"Idempotency-Key has to be like {TOKEN.pattern}")
@@ -658,26 +719,28 @@ class Handler(BaseHTTPRequestHandler):
         if not isinstance(request, dict):
             raise Refusal(422, "the body has to be an object")
         if path == "/rollback":
-            return self.rollback(request, key, body, now)
+            return self.rollback(request, key, signed, now)
         order = deployment(config, path, request)
         digest = hashlib.sha256(path.encode() + b"\n" + body).hexdigest()
-        number = queue.add(order, now, key=key and f"{path} {key}", digest=digest)
+        number = queue.add(order, now, key=key and f"{path} {key}", digest=digest, signed=signed)
         return self.accepted(number)
 
-    def rollback(self, request: dict[str, Any], key: str, body: bytes, now: float) -> tuple[int, dict[str, Any]]:
+    def rollback(
+        self, request: dict[str, Any], key: str, signed: tuple[str, float], now: float
+    ) -> tuple[int, dict[str, Any]]:
         config, queue = self.runner.config, self.runner.queue
         if request.get("event") != "rollback":
             return 200, {"ignored": "only the event `rollback` does anything here"}
         service = request.get("service")
         if not isinstance(service, str) or service not in config.services:
             raise Refusal(422, f"`service` has to be one of {', '.join(sorted(config.services))}")
-        with ROLLBACKS:
-            number = queue.standing_rollback(service, now - config.quiet_seconds)
-            if number is None:
-                digest = hashlib.sha256(body).hexdigest()
-                order = Order("rollback", text(request, "source", WHO, "balancer"), service=service)
-                number = queue.add(order, now, key=key and f"/rollback {key}", digest=digest)
-        return self.accepted(number)
+        app = config.services[service]
+        lines = tuple(f"{name} {ref}" for name, one in config.repositories.items() if one.app == app for ref in one.refs)
+        call = Call(moment(request.get("at"), now), now - config.quiet_seconds, lines)
+        order = Order("rollback", text(request, "source", WHO, "balancer"), service=service)
+        # Balancers call one roll-back by one key and have each a body of its own: only what is asked for is compared.
+        key = key and f"/rollback {key}"
+        return self.accepted(queue.add(order, now, key=key, digest=service, signed=signed, call=call))
 
     def accepted(self, number: int) -> tuple[int, dict[str, Any]]:
         self.runner.wake.set()
@@ -701,8 +764,11 @@ class Handler(BaseHTTPRequestHandler):
             say(f"{self.client_address[0]} {self.command} {self.path[:100]!a} {code}")
 
 
-# Between a look for a roll-back and its job.
-ROLLBACKS = threading.Lock()
+def moment(given: object, now: float) -> float:
+    """Seconds of a time in RFC 3339; now, where it is none or has not come yet."""
+    with contextlib.suppress(ValueError, OverflowError):
+        return min(now, datetime.datetime.fromisoformat(str(given)).timestamp())
+    return now
 
 
 def deployment(config: Config, path: str, request: Mapping[str, Any]) -> Order:
@@ -759,6 +825,8 @@ EXAMPLES = """examples:
 
 
 def serve(config: Config) -> int:
+    # What a runner that was killed has left of its work.
+    shutil.rmtree(config.state / "work", ignore_errors=True)
     for name in ("log", "work", "artifacts"):
         (config.state / name).mkdir(exist_ok=True)
     runner = Runner(config, Queue(config.state / "queue.sqlite"))
