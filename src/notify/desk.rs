@@ -290,3 +290,48 @@ async fn write(mail: &MailSettings, ca_file: Option<PathBuf>, entries: &[Entry],
 fn now() -> u64 {
     since_1970(SystemTime::now())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::model::MailTls;
+    use crate::notify::Standing;
+    use crate::notify::errand::channel;
+
+    /// A mail server that nobody answers for.
+    fn settings(outbox: Option<PathBuf>) -> NotifySettings {
+        let mail = MailSettings {
+            host: "192.0.2.1".to_owned(),
+            port: 25,
+            tls: MailTls::Off,
+            username: None,
+            password: None,
+            from: "a@b.test".to_owned(),
+            to: vec!["c@d.test".to_owned()],
+            timeout: Duration::from_secs(10),
+        };
+        NotifySettings {
+            outbox,
+            group: Duration::from_secs(5),
+            hourly: 20,
+            ways: Way::ALL.to_vec(),
+            ca_file: None,
+            mail: Some(mail),
+            webhooks: Vec::new(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_nothing_to_send_ends_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        for outbox in [None, Some(directory.path().to_owned())] {
+            let (settings, metrics) = (settings(outbox), Metrics::new().notify);
+            let (_notifier, errands) = channel(&settings, metrics.clone(), Standing::default());
+            let (start, shutdown) = (Instant::now(), CancellationToken::new());
+            shutdown.cancel();
+            run(settings, metrics, errands, shutdown).await;
+            assert_eq!(start.elapsed(), Duration::ZERO);
+        }
+    }
+}
