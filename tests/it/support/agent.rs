@@ -60,6 +60,13 @@ impl Host {
         spawn(&["monitor", "-c", &self.configuration()], &[])
     }
 
+    /// Notices that wait in its outbox.
+    pub(crate) fn waiting(&self) -> usize {
+        let files = fs::read_dir(self.path("outbox")).into_iter().flatten();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".json") && name != "memory.json").count()
+    }
+
     /// The file that its agent reads.
     pub(crate) fn configuration(&self) -> String {
         text(&self.path("monitor.toml")).to_owned()
