@@ -118,17 +118,20 @@ impl Agent {
         for (index, (rule, watch)) in self.rules.iter().zip(&mut self.watches).enumerate() {
             let sample = samples.get(&rule.metric).copied().flatten();
             let Some(transition) = watch.judge(sample, now) else { continue };
-            changed = true;
             match transition {
                 Transition::Breach { value, lasted } => {
+                    changed = true;
                     tracing::warn!(rule = &*rule.name, reason = wording::breach(rule, value), "a rule is broken");
                     let since = wall.checked_sub(lasted).unwrap_or(wall);
                     self.ledger.broken(index, rule, Breach { value, since });
                 }
                 Transition::Recovered { value } => {
+                    changed = true;
                     tracing::info!(rule = &*rule.name, reason = wording::recovery(rule, value), "a rule is kept again");
                     self.ledger.recovered(index);
                 }
+                // It is news only to whoever was told by an earlier life that the rule was broken: who sends knows.
+                Transition::Kept { .. } => {}
             }
             if !rule.actions.ways.is_empty() {
                 notices.push((notice::of(&self.host, rule, transition, wall), rule.actions.ways.clone()));

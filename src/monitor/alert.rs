@@ -50,7 +50,8 @@ pub(super) fn encode(host: &str, breaches: &[(&WatchRule, Breach)]) -> Option<St
         metric: rule.metric.to_string(),
         value: breach.value,
         threshold: rule.threshold,
-        since: humantime::format_rfc3339_millis(breach.since).to_string(),
+        // A host whose clock is not set yet may be at the very beginning of it.
+        since: humantime::format_rfc3339_millis(breach.since.max(SystemTime::UNIX_EPOCH)).to_string(),
     });
     let first = all.next()?;
     let wire = Wire { reason: reasons.join("; "), by: format!("monitor@{host}"), first, others: all.collect() };
@@ -99,6 +100,14 @@ mod tests {
         let text = encode("web2", &[(&one, new), (&two, old)]).unwrap();
         assert!(text.contains("cpu 99 % above 45 % for 30 s; cpu 50.5 % above 45 % for 30 s"), "{text}");
         assert_eq!(decode(&text), [("two".to_owned(), old), ("one".to_owned(), new)]);
+    }
+
+    #[test]
+    fn a_clock_before_1970_is_1970() {
+        let rule = specimen::rule("cpu");
+        let since = SystemTime::UNIX_EPOCH - Duration::from_secs(20);
+        let text = encode("web2", &[(&rule, Breach { value: 83.0, since })]).unwrap();
+        assert!(text.contains("1970-01-01T00:00:00.000Z"), "{text}");
     }
 
     #[test]

@@ -4,13 +4,16 @@
 //! rewritten, never removed, when one of several recovers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::alert::{self, Breach};
 use crate::bus::{Standing, StandingKey, Word};
 use crate::model::{CompatKey, OnLost, ServiceName, WatchAlert, WatchRule};
 
-/// Renewals within the life of an alert.
+/// Renewals within the life of an alert, at least.
 const RENEWALS: u32 = 3;
+/// From one renewal to the next, at most: an alert that somebody else removed is back by then.
+const RENEWAL: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -91,7 +94,7 @@ impl Ledger {
             return Word::Clear;
         };
         let ends = alerts().all(|alert| alert.on_lost == OnLost::Clear);
-        Word::Raised { text: text.into(), lifetime: ends.then_some(ttl), renew: ttl / RENEWALS }
+        Word::Raised { text: text.into(), lifetime: ends.then_some(ttl), renew: (ttl / RENEWALS).min(RENEWAL) }
     }
 
     fn key(&self, service: &ServiceName) -> String {
@@ -105,7 +108,7 @@ fn alerting(rule: &WatchRule) -> Option<(&ServiceName, &WatchAlert)> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
     use super::*;
     use crate::monitor::specimen::{rule, rule_of};
@@ -128,7 +131,7 @@ mod tests {
         let key = own("alert:checkbox:web2");
         let text = |ledger: &Ledger| match &ledger.standing(&rules)[&key] {
             Word::Raised { text, lifetime, renew } => {
-                assert_eq!((*lifetime, *renew), (Some(Duration::from_secs(60)), Duration::from_secs(20)));
+                assert_eq!((*lifetime, *renew), (Some(Duration::from_secs(60)), Duration::from_secs(10)));
                 text.to_string()
             }
             Word::Clear => "clear".to_owned(),

@@ -12,7 +12,7 @@ pub(super) fn of(host: &str, rule: &WatchRule, transition: Transition, at: Syste
     let unit = rule.metric.unit();
     let (kind, event, what, value) = match transition {
         Transition::Breach { value, .. } => (NoticeKind::Firing, "breach", wording::breach(rule, value), value),
-        Transition::Recovered { value } => {
+        Transition::Recovered { value } | Transition::Kept { value } => {
             let what = format!("{}: rule {} is kept again", wording::recovery(rule, value), rule.name);
             (NoticeKind::Recovered, "recovered", what, value)
         }

@@ -3,6 +3,7 @@
 //! - A value strictly beyond the threshold begins a run. A run that lasts as long as the rule says is a breach.
 //! - A value that is not beyond the threshold ends a run: a shorter spike does nothing.
 //! - A breach ends with the first value at `clear` or on its good side.
+//! - The first such value of all says that the rule is kept: an earlier life may have told that it was broken.
 //! - A sample that is missing says nothing: it neither begins nor ends a breach. A run lives through it if the next
 //!   value comes within the patience; what nobody saw for longer did not hold.
 
@@ -20,6 +21,8 @@ pub(super) struct Watch {
     /// The longest time between two values of one run.
     patience: Duration,
     state: State,
+    /// No value was good yet.
+    new: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,18 +47,24 @@ pub(super) enum Transition {
     Recovered {
         value: f64,
     },
+    /// The first good value, without a breach before it.
+    Kept {
+        value: f64,
+    },
 }
 
 impl Watch {
     /// `interval` is the time between two samples.
     pub(super) fn new(rule: &WatchRule, interval: Duration) -> Self {
         let WatchRule { side, threshold, clear, hold, .. } = *rule;
-        Self { side, threshold, clear, hold, patience: hold.max(interval * 3), state: State::Calm }
+        Self { side, threshold, clear, hold, patience: hold.max(interval * 3), state: State::Calm, new: true }
     }
 
     /// Takes in what the metric is at a moment; `None`: nobody knows. Moments must not go back.
     pub(super) fn judge(&mut self, sample: Option<f64>, now: Instant) -> Option<Transition> {
         let value = sample.filter(|value| value.is_finite())?;
+        let first = self.new && self.is_good(value);
+        self.new &= !first;
         match self.state {
             State::Broken if self.is_good(value) => {
                 self.state = State::Calm;
@@ -64,7 +73,7 @@ impl Watch {
             State::Broken => None,
             State::Calm | State::Run { .. } if !self.is_bad(value) => {
                 self.state = State::Calm;
-                None
+                first.then_some(Transition::Kept { value })
             }
             State::Run { since, last } if now.saturating_duration_since(last) <= self.patience => {
                 self.go_on(value, since, now)
@@ -127,7 +136,7 @@ mod tests {
         let start = Instant::now();
         let judged = samples.iter().enumerate().map(|(second, sample)| {
             match watch.judge(*sample, start + SECOND * u32::try_from(second).unwrap()) {
-                None => '.',
+                None | Some(Transition::Kept { .. }) => '.',
                 Some(Transition::Breach { .. }) => '!',
                 Some(Transition::Recovered { .. }) => '-',
             }
@@ -181,6 +190,20 @@ mod tests {
         let mut rule = watch(Side::Above, 45.0, 40.0, 60);
         assert!(rule.adopt() && !rule.adopt());
         assert_eq!(story(&mut rule, &[None, Some(42.0), Some(90.0), Some(40.0)]), "...-");
+    }
+
+    #[test]
+    fn the_first_good_value_of_a_life_without_a_breach_is_told_once() {
+        let (mut rule, start) = (watch(Side::Above, 45.0, 40.0, 9), Instant::now());
+        let mut judge = |second, value| rule.judge(Some(value), start + SECOND * second);
+        assert_eq!([judge(0, 90.0), judge(1, 42.0)], [None, None], "not beyond it, and not good");
+        assert_eq!([judge(2, 40.0), judge(3, 40.0)], [Some(Transition::Kept { value: 40.0 }), None]);
+        let mut broken = watch(Side::Above, 45.0, 40.0, 0);
+        let told = [90.0, 5.0, 5.0].map(|value| broken.judge(Some(value), start));
+        assert!(
+            matches!(told, [Some(Transition::Breach { .. }), Some(Transition::Recovered { .. }), None]),
+            "{told:?}"
+        );
     }
 
     #[test]

@@ -61,6 +61,15 @@ fn a_rule_without_ways_tells_nobody() {
     assert!(story.raised().is_some());
 }
 
+/// A mail alone is no alert: nothing in Redis tells the next life of it.
+#[test]
+fn what_is_over_at_a_start_is_told_once_to_whoever_was_told_that_it_began() {
+    let mut story = Story::begin(Agent::specimen(vec![specimen::rule("cpu")]));
+    assert_eq!(story.cpu(0, 90.0), []);
+    assert_eq!(story.cpu(10, 45.0), [(NoticeKind::Recovered, vec![Way::Mail])]);
+    assert_eq!((story.cpu(20, 5.0), story.cpu(30, 90.0), story.cpu(40, 5.0)), (vec![], vec![], vec![]));
+}
+
 #[test]
 fn what_stood_before_a_restart_stands_word_for_word_until_a_value_ends_it() {
     let mut before = Story::begin(Agent::specimen(vec![specimen::rule("cpu")]));

@@ -18,7 +18,7 @@ use super::{FAREWELL, Outcome, backoff, mail, text, webhook};
 use crate::metrics::NotifyMetrics;
 use crate::model::{MailSettings, Notice, NotifySettings, Way, WebhookSettings};
 
-/// Notices that may wait, over all places.
+/// Notices that may wait for one place: one that takes nothing leaves the others their room.
 const MOST: usize = 1000;
 /// The longest sleep: the clock may have been set.
 const NAP: Duration = Duration::from_secs(60);
@@ -37,8 +37,6 @@ struct Desk {
     /// By URL.
     hooks: BTreeMap<String, WebhookSettings>,
     sending: FuturesUnordered<Attempt>,
-    /// The last notice found no room.
-    full: bool,
 }
 
 pub(super) async fn run(
@@ -82,7 +80,6 @@ impl Desk {
             lines: vec![Line::new(Place::Mail)],
             hooks,
             sending: FuturesUnordered::new(),
-            full: false,
         };
         let now = now();
         let (fresh, stale): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(_, entry)| {
@@ -182,17 +179,12 @@ impl Desk {
     }
 
     fn keep(&mut self, id: String, to: Place, notice: Notice) {
-        let full = self.lines.iter().map(Line::len).sum::<usize>() >= MOST;
-        let told = std::mem::replace(&mut self.full, full);
-        if full {
+        let line = self.line(&to);
+        if !self.lines[line].has_room(MOST) {
             self.metrics.dropped(to.way());
             self.memory.lost += usize::from(to == Place::Mail);
-            if !told {
-                tracing::error!(waiting = MOST, "too many notices wait: further ones are lost");
-            }
             return;
         }
-        let line = self.line(&to);
         let entry = Entry { id, to, at: now(), notice };
         let name = self.outbox.put(&entry);
         self.lines[line].push(name, entry);
@@ -289,4 +281,64 @@ async fn write(mail: &MailSettings, ca_file: Option<PathBuf>, entries: &[Entry],
 /// In milliseconds since 1970.
 fn now() -> u64 {
     since_1970(SystemTime::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::model::{MailTls, NoticeKind};
+    use crate::notify::Standing;
+    use crate::notify::entry::specimen;
+    use crate::notify::errand::channel;
+
+    /// A mail server that nobody answers for.
+    fn settings(outbox: Option<PathBuf>) -> NotifySettings {
+        let mail = MailSettings {
+            host: "192.0.2.1".to_owned(),
+            port: 25,
+            tls: MailTls::Off,
+            username: None,
+            password: None,
+            from: "a@b.test".to_owned(),
+            to: vec!["c@d.test".to_owned()],
+            timeout: Duration::from_secs(10),
+        };
+        NotifySettings {
+            outbox,
+            group: Duration::from_secs(5),
+            hourly: 20,
+            ways: Way::ALL.to_vec(),
+            ca_file: None,
+            mail: Some(mail),
+            webhooks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_url_that_takes_nothing_leaves_the_mails_their_room() {
+        let mut settings = settings(None);
+        let (url, secret, events) = ("http://192.0.2.1/".to_owned(), None, Vec::new());
+        settings.webhooks.push(WebhookSettings { url, secret, events, timeout: Duration::from_secs(1) });
+        let (_notifier, errands) = channel(&settings, Metrics::new().notify, Standing::default());
+        let mut desk = Desk::new(settings, Metrics::new().notify, errands, Outbox::in_memory());
+        for _ in 0..=MOST {
+            desk.tell(specimen("a", NoticeKind::Info), &[Way::Webhook]);
+        }
+        desk.tell(specimen("b", NoticeKind::Info), &Way::ALL);
+        assert_eq!(desk.lines.iter().map(Line::len).collect::<Vec<_>>(), [1, MOST]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_nothing_to_send_ends_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        for outbox in [None, Some(directory.path().to_owned())] {
+            let (settings, metrics) = (settings(outbox), Metrics::new().notify);
+            let (_notifier, errands) = channel(&settings, metrics.clone(), Standing::default());
+            let (start, shutdown) = (Instant::now(), CancellationToken::new());
+            shutdown.cancel();
+            run(settings, metrics, errands, shutdown).await;
+            assert_eq!(start.elapsed(), Duration::ZERO);
+        }
+    }
 }

@@ -19,6 +19,8 @@ pub(super) struct Line {
     /// No attempt before this.
     rested: u64,
     sending: bool,
+    /// The last notice found no room.
+    full: bool,
 }
 
 /// A notice that waits, and the name that the outbox knows it by.
@@ -58,11 +60,21 @@ pub(super) struct Again {
 
 impl Line {
     pub(super) fn new(place: Place) -> Self {
-        Self { place, pending: VecDeque::new(), batch: 0, failures: 0, rested: 0, sending: false }
+        Self { place, pending: VecDeque::new(), batch: 0, failures: 0, rested: 0, sending: false, full: false }
     }
 
     pub(super) fn len(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Says once that no more than `most` may wait.
+    pub(super) fn has_room(&mut self, most: usize) -> bool {
+        let full = self.pending.len() >= most;
+        if full && !self.full {
+            tracing::error!(to = self.place.name(), waiting = most, "too many notices wait: further ones are lost");
+        }
+        self.full = full;
+        !full
     }
 
     pub(super) fn has(&self, id: &str) -> bool {

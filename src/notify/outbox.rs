@@ -4,6 +4,7 @@
 //! whole or not at all. A second file keeps what was told. One process at a time has the directory, by a lock that ends
 //! with it; the next one waits for it and reads what was left.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -36,6 +37,8 @@ struct Directory {
     path: PathBuf,
     /// The last write failed.
     failing: bool,
+    /// Notices whose write failed: they are in memory alone.
+    unwritten: BTreeSet<String>,
     _lock: File,
 }
 
@@ -74,12 +77,13 @@ impl Outbox {
                 tracing::error!(outbox = %path.display(), "another process has the outbox: notices wait for its end");
             }
         }
-        let directory = Directory { path: path.to_owned(), failing: false, _lock: lock };
+        let directory = Directory { path: path.to_owned(), failing: false, unwritten: BTreeSet::new(), _lock: lock };
         Ok(Self { directory: Some(directory), last: 0, serial: 0 })
     }
 
+    /// Everything that waits is there for the next process.
     pub(super) fn survives(&self) -> bool {
-        self.directory.is_some()
+        self.directory.as_ref().is_some_and(|directory| directory.unwritten.is_empty())
     }
 
     /// What was left, in the order in which it came. What can't be read is set aside.
@@ -101,8 +105,10 @@ impl Outbox {
         self.serial = if entry.at > self.last { 0 } else { self.serial.wrapping_add(1) };
         self.last = self.last.max(entry.at);
         let name = format!("{:015}-{:08}-{}.json", self.last, self.serial, entry.id);
-        if let Some(directory) = &mut self.directory {
-            directory.write(&name, entry);
+        if let Some(directory) = &mut self.directory
+            && !directory.write(&name, entry)
+        {
+            directory.unwritten.insert(name.clone());
         }
         name
     }
@@ -110,11 +116,12 @@ impl Outbox {
     pub(super) fn remove<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
         let Some(directory) = &mut self.directory else { return };
         for name in names {
+            directory.unwritten.remove(name);
             // One that could never be written is not there.
             let _ = fs::remove_file(directory.path.join(name));
         }
-        let synced = directory.sync();
-        directory.went(synced);
+        // What is there once more after a loss of power is sent once more, by the same id.
+        let _ = directory.sync();
     }
 
     pub(super) fn remember(&mut self, memory: &Memory) {
@@ -151,7 +158,8 @@ impl Directory {
         }
     }
 
-    fn write(&mut self, name: &str, value: &impl Serialize) {
+    /// Whether it is there now.
+    fn write(&mut self, name: &str, value: &impl Serialize) -> bool {
         let path = self.path.join(name);
         let under_way = self.path.join(format!("{name}.tmp"));
         let written = serde_json::to_vec(value).map_err(io::Error::from).and_then(|bytes| {
@@ -163,6 +171,7 @@ impl Directory {
             self.sync()
         });
         self.went(written);
+        !self.failing
     }
 
     /// Makes what was renamed or removed outlive a loss of power.
@@ -234,6 +243,23 @@ mod tests {
         assert!(tokio::time::timeout(TRY * 5, Outbox::open(directory.path())).await.is_err());
         drop(first);
         assert!(Outbox::open(directory.path()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_no_disk_took_does_not_survive() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("outbox");
+        let mut outbox = Outbox::open(&path).await.unwrap();
+        let kept = outbox.put(&entry("a", 1));
+        assert!(outbox.survives());
+        fs::rename(&path, directory.path().join("gone")).unwrap();
+        let lost = outbox.put(&entry("b", 2));
+        assert!(!outbox.survives());
+        fs::rename(directory.path().join("gone"), &path).unwrap();
+        outbox.remove([kept.as_str()].into_iter());
+        assert!(!outbox.survives(), "one is still in memory alone");
+        outbox.remove([lost.as_str()].into_iter());
+        assert!(outbox.survives());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::support::agent::Host;
 use crate::support::coalmine::{run, text};
 use crate::support::config::file;
+use crate::support::smtp::Smtp;
 use crate::support::{Backend, Config, Redis, eventually, for_a_while};
 
 const KEY: &str = "coalmine:alert:web:web2";
@@ -14,6 +15,13 @@ const KEY: &str = "coalmine:alert:web:web2";
 /// Above 45 for a second; the alert lives so long that nobody is late to renew it.
 const RULE: &str = "name = \"value\"\nmetric = \"check.value\"\nabove = 45\nclear = 40\nfor = \"1s\"\n\
                     service = \"web\"\nttl = \"30s\"";
+
+/// The same, which tells people alone.
+const TOLD: &str = "name = \"value\"\nmetric = \"check.value\"\nabove = 45\nclear = 40\nfor = \"1s\"\nservice = \"web\"\n\
+                    actions = [\"mail\"]";
+
+/// In which a second mail would have come.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// What stands, or nothing.
 fn alert(redis: &Redis) -> String {
@@ -200,8 +208,97 @@ fn an_overload_of_its_host_takes_the_canary_out_until_it_is_over() {
 }
 
 #[test]
+fn a_breach_is_one_mail_and_so_is_its_recovery() {
+    let smtp = Smtp::start();
+    let host = Host::telling(&smtp, TOLD);
+    let _agent = host.watch();
+    host.measure(83);
+    wait_mails(&smtp, &["[coalmine] FIRING web: web2: check.value 83 above 45 for 1 s"]);
+    assert_eq!(smtp.mails()[0].header("X-Coalmine-Topic"), "rule:web2:value");
+    // Neither another bad value nor one between the two thresholds is news.
+    for value in [99, 41] {
+        host.measure(value);
+        for_a_while(QUIET);
+        assert_eq!(smtp.mails().len(), 1, "{value}");
+    }
+    host.measure(40);
+    wait_mails(
+        &smtp,
+        &[
+            "[coalmine] FIRING web: web2: check.value 83 above 45 for 1 s",
+            "[coalmine] RECOVERED web: web2: check.value 40: rule value is kept again",
+        ],
+    );
+    for_a_while(QUIET);
+    assert_eq!(smtp.mails().len(), 2);
+}
+
+#[test]
+fn a_restart_tells_nobody_of_a_breach_again_and_its_end_is_told_though_it_came_meanwhile() {
+    let smtp = Smtp::start();
+    let host = Host::telling(&smtp, TOLD);
+    host.measure(83);
+    let mut agent = host.watch();
+    eventually("the breach is told", || smtp.mails().len() == 1);
+    eventually("it is noted as sent", || host.waiting() == 0);
+    agent.kill();
+    let mut agent = host.watch();
+    eventually("the rule is broken again", || agent.stderr.text().contains("a rule is broken"));
+    for_a_while(QUIET);
+    assert_eq!(smtp.mails().len(), 1);
+    agent.signal("TERM");
+    assert_eq!(agent.wait().code, Some(0));
+    host.measure(5);
+    let _agent = host.watch();
+    eventually("its end is told", || smtp.mails().len() == 2);
+    assert!(smtp.mails()[1].header("Subject").contains("RECOVERED"), "{:?}", smtp.mails()[1]);
+    for_a_while(QUIET);
+    assert_eq!(smtp.mails().len(), 2);
+}
+
+#[test]
+fn what_the_server_does_not_take_waits_for_the_next_agent() {
+    let mut smtp = Smtp::away();
+    let host = Host::telling(&smtp, TOLD);
+    host.measure(83);
+    let mut agent = host.watch();
+    eventually("the mail waits", || agent.stderr.text().contains("trying until they can"));
+    agent.kill();
+    smtp.come();
+    let _agent = host.watch();
+    wait_mails(&smtp, &["[coalmine] FIRING web: web2: check.value 83 above 45 for 1 s"]);
+    for_a_while(QUIET);
+    assert_eq!(smtp.mails().len(), 1);
+}
+
+#[test]
+fn a_mail_of_a_test_is_one_mail_or_says_why_not() {
+    let smtp = Smtp::start();
+    let host = Host::telling(&smtp, TOLD);
+    let test = || run(&["monitor", "-c", &host.configuration(), "--test-mail"]);
+    smtp.be_busy(1);
+    let exit = test();
+    assert_eq!((exit.code, exit.stdout.contains("busy, come again")), (Some(1), true), "{exit:?}");
+    let exit = test();
+    assert_eq!((exit.code, exit.stdout.matches(": sent\n").count()), (Some(0), 1), "{exit:?}");
+    assert_eq!(smtp.mails().len(), 1);
+    let redis = Redis::stopped();
+    let silent = Host::new(&redis, &[RULE]);
+    assert_eq!(run(&["monitor", "-c", &silent.configuration(), "--test-mail"]).code, Some(2), "nobody is told");
+}
+
+/// Their subjects.
+#[track_caller]
+fn wait_mails(smtp: &Smtp, subjects: &[&str]) {
+    eventually("the mails have come", || smtp.mails().len() == subjects.len());
+    let come: Vec<_> = smtp.mails().iter().map(|mail| mail.header("Subject")).collect();
+    assert_eq!(come, subjects);
+}
+
+#[test]
 fn a_configuration_of_an_agent_is_checked_and_shown_with_what_the_host_cannot_give() {
-    let rule = "[[rule]]\nname = \"full\"\nmetric = \"disk:/no/such/path\"\nabove = 90\nactions = [\"webhook\"]\n";
+    let rule = "[[rule]]\nname = \"full\"\nmetric = \"disk:/no/such/path\"\nabove = 90\nactions = [\"webhook\"]\n\
+                [[notify.webhook]]\nurl = \"http://hook.test/\"\n";
     let (_directory, path) = file("monitor.toml", rule);
     let exit = run(&["monitor", "-c", text(&path), "--check"]);
     assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""));

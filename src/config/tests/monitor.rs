@@ -7,6 +7,7 @@ use crate::config::{Problem, load_monitor_with, render};
 use crate::model::{CompatKey, HostMetric, MonitorSettings, OnLost, Side};
 
 const REDIS: &str = "[redis]\n";
+const MAIL: &str = "[notify.mail]\nfrom = 'a@b.test'\nto = ['c@d.test']\n";
 const RULE: &str = "name = 'r'\nmetric = 'cpu'\nabove = 45\nservice = 'web'\n";
 
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<MonitorSettings, Vec<Problem>> {
@@ -57,6 +58,9 @@ fn the_full_file_of_an_agent_has_every_key_there_is() {
         ("zzz = 1\n", full.clone()),
         ("[log]\nzzz = 1\n", of("log")),
         ("[redis]\nzzz = 1\n", of("redis")),
+        ("[notify]\nzzz = 1\n", of("notify")),
+        ("[notify.mail]\nzzz = 1\n", full["notify"]["mail"].as_table().unwrap().clone()),
+        ("[[notify.webhook]]\nzzz = 1\n", full["notify"]["webhook"][0].as_table().unwrap().clone()),
         ("[[check]]\nzzz = 1\n", all("check")),
         ("[[rule]]\nzzz = 1\n", all("rule")),
     ];
@@ -70,7 +74,7 @@ fn the_full_file_of_an_agent_has_every_key_there_is() {
             assert!(table.contains_key(key), "`{key}` of {text:?} is not in monitor.toml");
         }
     }
-    assert_eq!(seen, 34);
+    assert_eq!(seen, 54);
 }
 
 #[test]
@@ -110,8 +114,8 @@ fn variables_of_an_agent_have_a_prefix_of_their_own() {
 
 #[test]
 fn a_rule_that_only_tells_needs_neither_a_service_nor_redis() {
-    let text = "[[rule]]\nname = 'full'\nmetric = 'disk:/var'\nabove = 90\nfor = '0s'\nactions = ['webhook', 'mail']\n";
-    let settings = load(text, &[]).unwrap();
+    let rule = "[[rule]]\nname = 'full'\nmetric = 'disk:/var'\nabove = 90\nfor = '0s'\nactions = ['webhook', 'mail']\n";
+    let settings = load(&format!("{MAIL}[[notify.webhook]]\nurl = 'http://hook.test/'\n{rule}"), &[]).unwrap();
     let actions = &settings.rules[0].actions;
     assert_eq!((actions.service.is_none(), actions.alert.is_none(), actions.ways.len()), (true, true, 2));
     assert_eq!(settings.rules[0].metric, HostMetric::Disk("/var".into()));
@@ -141,6 +145,7 @@ const RULES: &[(&str, &str, &str)] = &[
     ("severity = 'bad'", "severity", "\"critical\""),
     ("actions = []", "actions", "\"mail\""),
     ("actions = ['sms']", "actions[0]", "\"webhook\""),
+    ("actions = ['alert', 'webhook']", "actions[1]", "[[notify.webhook]]"),
     ("ttl = '500ms'", "ttl", "from 1s"),
     ("on_lost = 'die'", "on_lost", "\"keep\""),
     ("compat = ['alert']", "compat[0]", "list:KEY"),
@@ -186,7 +191,7 @@ fn each_mistake_of_a_rule_of_an_agent_is_told_once_with_key_and_remedy() {
             .filter(|line| !keys.lines().any(|written| written.split('=').next() == line.split('=').next()))
             .map(|line| format!("{line}\n"))
             .collect();
-        expect(&format!("{REDIS}[[rule]]\n{rest}{keys}\n"), &format!("rule[0].{key}"), remedy);
+        expect(&format!("{REDIS}{MAIL}[[rule]]\n{rest}{keys}\n"), &format!("rule[0].{key}"), remedy);
     }
 }
 
@@ -198,6 +203,8 @@ fn each_mistake_beside_the_rules_is_told_once_with_key_and_remedy() {
     }
     expect(REDIS, "rule", "monitor.toml");
     expect(&format!("[[rule]]\n{RULE}"), "rule[0].actions", "[redis]");
+    expect(&format!("{REDIS}[[rule]]\n{RULE}actions = ['alert', 'mail']\n"), "rule[0].actions[1]", "[notify.mail]");
+    expect(&format!("notify = 5\n{REDIS}[[rule]]\n{RULE}actions = ['mail']\n"), "notify", "write a table");
     expect(&format!("{REDIS}[[rule]]\n{RULE}[[rule]]\n{RULE}"), "rule[1].name", "of its own");
     expect(&format!("{REDIS}[rule]\n{RULE}"), "rule", "[[rule]]");
     expect(

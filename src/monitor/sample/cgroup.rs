@@ -235,6 +235,9 @@ mod tests {
     fn a_host_without_limits_counts_as_a_whole() {
         let tree = Tree::new(&[
             ("cgroup.controllers", "cpu memory"),
+            // A container's root has these, a host's has not.
+            ("cpu.max", "max 100000\n"),
+            ("memory.max", "max\n"),
             ("system.slice/cpu.max", "max 100000\n"),
             ("system.slice/memory.max", "max\n"),
             ("system.slice/agent.service/cpu.max", "20000 100000\n"),

@@ -18,13 +18,13 @@ use super::scalar::duration;
 use crate::config::key::Key;
 use crate::config::problem::Problems;
 use crate::config::raw::{RawLog, RawMonitor};
-use crate::model::MonitorSettings;
+use crate::model::{MonitorSettings, Way};
 
 /// The longest name of a check or a rule.
 const LONGEST_NAME: usize = 63;
 
 /// `complete` tells that nothing was left out of `raw` for its shape; otherwise metrics are not looked for among the
-/// checks.
+/// checks, nor actions among those who are told.
 pub(in crate::config) fn monitor(
     problems: &mut Problems<'_>,
     raw: &RawMonitor,
@@ -41,9 +41,13 @@ pub(in crate::config) fn monitor(
     let notify = notify(problems, &raw.notify, directory);
     let checks = check::checks(problems, &raw.check);
     let known = complete.then(|| raw.check.iter().filter_map(|check| check.name.as_deref()).collect::<Vec<_>>());
+    let mail = raw.notify.mail.as_ref().map(|_| Way::Mail);
+    let webhook = raw.notify.webhook.first().map(|_| Way::Webhook);
+    let ways = complete.then(|| mail.into_iter().chain(webhook).collect::<Vec<_>>());
     let surroundings = rule::Surroundings {
         redis_prefix: raw.redis.as_ref().map(|redis| redis.prefix.as_str()),
         checks: known.as_deref(),
+        ways: ways.as_deref(),
     };
     let rules = rule::rules(problems, &raw.rule, &surroundings);
     Some(MonitorSettings {

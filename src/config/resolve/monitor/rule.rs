@@ -22,6 +22,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) redis_prefix: Option<&'a str>,
     /// The names of all checks; `None`: they are not known.
     pub(super) checks: Option<&'a [&'a str]>,
+    /// The ways that lead to somebody; `None`: they are not known.
+    pub(super) ways: Option<&'a [Way]>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,7 +95,10 @@ fn actions(
         .actions
         .iter()
         .enumerate()
-        .map(|(index, text)| word(problems, &list_key.index(index), text, &words))
+        .map(|(index, text)| {
+            let action = word(problems, &list_key.index(index), text, &words)?;
+            leads_somewhere(problems, &list_key.index(index), action, around).then_some(action)
+        })
         .collect();
     let service = service(problems, key, raw);
     let alerts = raw.actions.iter().any(|action| action == "alert");
@@ -108,6 +113,21 @@ fn actions(
         }
     }
     Some(WatchActions { service: service?, alert: alert?, ways })
+}
+
+/// Whoever is to be told has to be named.
+fn leads_somewhere(problems: &mut Problems<'_>, key: &Key, action: Action, around: &Surroundings<'_>) -> bool {
+    let (Action::Way(way), Some(ways)) = (action, around.ways) else { return true };
+    if ways.contains(&way) {
+        return true;
+    }
+    let (why, table) = match way {
+        Way::Mail => ("nobody gets a mail", "[notify.mail]"),
+        Way::Webhook => ("there is no URL to post to", "[[notify.webhook]]"),
+    };
+    let remedy = format!("add a {table} table, or take \"{}\" out of actions", way.as_str());
+    problems.refuse::<()>(key, way.as_str(), why, remedy);
+    false
 }
 
 fn service(problems: &mut Problems<'_>, key: &Key, raw: &RawWatchRule) -> Option<Option<ServiceName>> {
