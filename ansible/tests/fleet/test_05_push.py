@@ -15,11 +15,16 @@ from typing import Any
 
 import pytest
 from asks import ALL
+from canary import settle
 from lab import Lab, eventually
 from load import Load
 from report import Report
+from test_03_alert import redis
 
 pytestmark = pytest.mark.needs("deploy")
+
+# `coalmine_rollback_ejections` of the lab.
+EJECTIONS = 6
 
 
 class Repository:
@@ -155,3 +160,29 @@ def _jobs(lab: Lab) -> list[dict[str, Any]]:
 
 def _open(lab: Lab) -> list[dict[str, Any]]:
     return [job for job in _jobs(lab) if job["state"] in ("queued", "running")]
+
+
+def test_a_canary_that_goes_out_again_and_again_is_rolled_back_once(lab: Lab, repository: Repository, report: Report) -> None:
+    host = lab.hosts("checkbox_canary")[0]
+    before = lab.on(host, "checkbox-release version")
+    try:
+        with Load(lab.address, ALL, rate=20) as load:
+            for _ in range(EJECTIONS):
+                active = settle(lab)
+                redis(lab, "set", "coalmine:alert:checkbox:scenario", "by-hand")
+                eventually("the canary is out", lambda: not lab.admitted(active), within=30, pause=0.05)
+                redis(lab, "del", "coalmine:alert:checkbox:scenario")
+            started = time.monotonic()
+            eventually("it is rolled back", lambda: _rollbacks(lab, "done"), within=300, pause=1)
+            report.say(f"rolled back {time.monotonic() - started:.0f} s after the last ejection")
+        assert lab.on(host, "checkbox-release version") != before
+        assert lab.service("checkbox", active)["tracks"]["canary"]["weight"] == 0
+        assert len(_rollbacks(lab)) == 1
+        assert load.wrong() == [], load.summary()
+    finally:
+        lab.api("DELETE", "services/checkbox/weights", active, {"by": "test"})
+    settle(lab)
+
+
+def _rollbacks(lab: Lab, *states: str) -> list[dict[str, Any]]:
+    return [job for job in _jobs(lab) if job["kind"] == "rollback" and (not states or job["state"] in states)]
