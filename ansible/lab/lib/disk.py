@@ -12,7 +12,7 @@ RESOLVERS = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 def prepare(host, tree):
     """Makes the disk once; a disk that is there is kept as it is."""
     upper = host.disk / "upper"
-    if upper.is_dir():
+    if is_made(host):
         return
     draft = host.disk / "upper.draft"
     shutil.rmtree(draft, ignore_errors=True)
@@ -39,6 +39,10 @@ def prepare(host, tree):
     write("etc/systemd/system/coalmine-monitor.service.d/lab.conf",
           "[Service]\nProtectProc=default\nProtectControlGroups=no\nProtectKernelTunables=no\n")
     draft.rename(upper)
+
+
+def is_made(host):
+    return (host.disk / "upper").is_dir()
 
 
 def tree_of(host):

@@ -3,7 +3,7 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
-from . import base, boot, cgroups, helpers, keys, mail, manifest, network, procfs, sysctl, vault
+from . import base, boot, cgroups, disk, helpers, keys, mail, manifest, network, procfs, sysctl, vault
 from .progress import say, step
 from .shell import LabError
 
@@ -47,7 +47,8 @@ def _each(hosts, action):
 def boot_again(host):
     """Starts a host that was killed."""
     network.require_bridge(host.lab)
-    if not boot.boot(host, base.build()):
+    tree = disk.tree_of(host) if disk.is_made(host) else base.build()
+    if not boot.boot(host, tree):
         raise LabError(f"host {host.name}", "it runs already")
 
 
