@@ -1,14 +1,12 @@
 #!/bin/sh
-# Packs what releases need of ANSIBLE and of the folder INVENTORY, without secrets, so that the same files always give the
-# same archive. Prints its path and the name of the folder within.
+# Packs what releases need of ANSIBLE, so that the same files always give the same archive. Prints its path and the name
+# of the folder within.
 set -eu
-ansible=$1 inventory=$2
+ansible=$1
 draft=$(mktemp -d)
 trap 'rm -rf "$draft"' EXIT
 cp -r "$ansible/ansible.cfg" "$ansible/playbooks" "$draft"
-# The inventory's files may be links to files that all inventories share.
-cp -rL "$inventory" "$draft/inventory"
-find "$draft" '(' -name 'vault*.yml' -o -name '*.pyc' -o -name '.*' ')' -type f -delete
+find "$draft" '(' -name '*.pyc' -o -name '.*' ')' -type f -delete
 pack() {
     tar -C "$draft" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX "$@"
 }
