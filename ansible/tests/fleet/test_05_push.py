@@ -37,6 +37,11 @@ class Repository:
         subprocess.run(["tar", "xf", artifact, "-C", folder], check=True)
         self.git("init", "-q", "-b", "production")
         self.git("remote", "add", "production", f"git@{host}:/srv/deploy/production.git")
+        self.commit("0.0.0")
+        # A lab that was pushed to before has commits already, and none of them may be lost.
+        for line in self.git("ls-remote", "--heads", "production").stdout.splitlines():
+            self.git("fetch", "-q", "production", line.split()[1])
+            self.git("merge", "-q", "-s", "ours", "--allow-unrelated-histories", "-m", "go on", "FETCH_HEAD")
 
     def git(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         known, key = self.lab.state / "known_hosts", self.lab.state / "id_ed25519"
