@@ -196,6 +196,7 @@ fleet-smoke: ## boot a small fleet, deploy it, break it under load; ARGS="-k NAM
 
 .PHONY: fleet-test
 fleet-test: fleet-lint build ## the same with the whole fleet, and everything else in ansible/tests; ARGS="-k NAME"
+	node --test ansible/tests/apps/preload.test.js
 	$(PYTEST) -q ansible/tests --ignore ansible/tests/fleet
 	COALMINE_BINARY=target/release/coalmine $(PYTEST) -q -s ansible/tests/fleet --fleet lab $(ARGS)
 
