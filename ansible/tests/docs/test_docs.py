@@ -85,7 +85,7 @@ class Documents(unittest.TestCase):
         self.assertEqual(missing(variables, known.__contains__), [])
 
     def test_no_document_names_a_machine_of_its_writers(self):
-        self.assertEqual(named(r"(?<![\w.])(/work/[^\s`]*|/root/[^\s`]*)"), [])
+        self.assertEqual(named(r"(?<![\w.])(/home/\w+/[^\s`]*|/root/[^\s`]*)"), [])
 
 
 if __name__ == "__main__":
