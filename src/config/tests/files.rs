@@ -11,7 +11,7 @@ fn shipped(name: &str) -> String {
 }
 
 /// The text with its commented-out keys, which have no space after the `#`.
-fn uncommented(text: &str) -> String {
+pub(super) fn uncommented(text: &str) -> String {
     let line = |line: &str| match line.strip_prefix('#') {
         Some(key) if !key.is_empty() && !key.starts_with(' ') => format!("{key}\n"),
         _ => format!("{line}\n"),

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::files::uncommented;
 use crate::config::{Problem, load_monitor_with, render};
 use crate::model::{CompatKey, HostMetric, MonitorSettings, OnLost, Side};
 
@@ -20,15 +21,6 @@ fn load(text: &str, variables: &[(&str, &str)]) -> Result<MonitorSettings, Vec<P
 
 fn shipped() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/monitor.toml")).unwrap()
-}
-
-/// The text with its commented-out keys, which have no space after the `#`.
-fn uncommented(text: &str) -> String {
-    let line = |line: &str| match line.strip_prefix('#') {
-        Some(key) if !key.is_empty() && !key.starts_with(' ') => format!("{key}\n"),
-        _ => format!("{line}\n"),
-    };
-    text.lines().map(line).collect()
 }
 
 #[test]
