@@ -149,7 +149,7 @@ impl App {
             kept: keepsake.bus,
             shutdown: ended.clone(),
         };
-        let company = bus::Company { name: settings.balancer.name.clone(), announcements, affinity };
+        let company = bus::Company { name: settings.balancer.name.clone(), announcements, affinity, challenges: None };
         let alert_bus = control::Bus { redis: settings.redis.clone(), wiring, company };
         let control = control::start(alert_bus, controller, inputs, ended.clone())?;
         scouts.go(&settings.services);
