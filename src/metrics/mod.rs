@@ -3,6 +3,7 @@
 //! Handles are resolved when a table, a probe or the bus is built, so that the request path only adds to atomics.
 //! Labels come from the configuration, never from a request. Names live in [`names`] alone.
 
+mod acme;
 mod bus;
 mod control;
 mod data;
@@ -15,6 +16,7 @@ mod refused;
 use prometheus::core::Collector;
 use prometheus::{Encoder, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
+pub use acme::AcmeMetrics;
 pub use bus::BusMetrics;
 pub use control::{ControlMetrics, GateMetrics, ProbeMetrics};
 pub use data::{BackendMetrics, Class, DataMetrics, Failure, RetryCause, RetryRefused};
@@ -33,6 +35,7 @@ pub struct Metrics {
     pub bus: BusMetrics,
     pub life: LifeMetrics,
     pub notify: NotifyMetrics,
+    pub acme: AcmeMetrics,
 }
 
 impl Default for Metrics {
@@ -53,6 +56,7 @@ impl Metrics {
             bus: BusMetrics::new(&registry),
             life: LifeMetrics::new(&registry),
             notify: NotifyMetrics::new(&registry),
+            acme: AcmeMetrics::new(&registry),
             registry,
         }
     }
