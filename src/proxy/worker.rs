@@ -22,7 +22,10 @@ use crate::net::outbox::Outbox;
 use crate::table::TableReader;
 
 /// A request's head, in bytes; a larger one is answered with 431.
-const MAX_HEAD: usize = 64 * 1024;
+pub(super) const MAX_HEAD: usize = 64 * 1024;
+
+/// How many requests a connection of HTTP/2 may have at once.
+const STREAMS: u32 = 100;
 
 /// One worker: a thread with a runtime of its own, so that nothing here is shared with another core but the table, the
 /// positions and the counters behind the handles, and what requests that failed leave behind.
@@ -33,6 +36,10 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) http: http1::Builder,
+    /// Whether HTTP/2 is spoken with who begins with it.
+    pub(super) http2: bool,
+    /// How many requests a connection of HTTP/2 may have at once.
+    pub(super) streams: u32,
     pub(super) metrics: DataMetrics,
     pub(super) access: Option<AccessWriter>,
     pub(super) trusted_proxies: Vec<IpNet>,
@@ -65,6 +72,8 @@ impl Worker {
             shared,
             outbox: Arc::default(),
             http,
+            http2: listen.http2,
+            streams: STREAMS,
             metrics,
             access,
             trusted_proxies: listen.trusted_proxies.clone(),
