@@ -155,7 +155,8 @@ def channel(arguments):
 
 
 async def main():
-    parser = common.parser(DESCRIPTION, "target/tools/clients/bin/python tests/clients/grpc_client.py 127.0.0.1:500 bidi")
+    parser = common.parser(DESCRIPTION, "target/tools/clients/bin/python tests/clients/grpc_client.py "
+                                        "127.0.0.1:5005 bidi")
     parser.add_argument("target", help="IP:PORT")
     common.scenario_arguments(parser, SCENARIOS)
     parser.add_argument("--ca", help="PEM roots; with them it speaks TLS")

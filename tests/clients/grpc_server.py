@@ -14,11 +14,11 @@ from echo_service import Message
 
 DESCRIPTION = """Serves coalmine.test.Echo, grpc.health.v1.Health and reflection.
 
-Prints {"event": "listening", "address": "IP:PORT"} first, and then for each call, when it ended,
+Prints {"event": "listening", "address": "IP:PORT"} first, {"event": "begin", "method"} for each call that begins, and
+when it has ended
   {"event": "call", "method", "end", "received", "sent", "remaining", "metadata", "peer"}
 end: ok, failed (it was asked to) or cancelled (by the client, or by its deadline); received and sent count messages;
-remaining: the seconds that its deadline left when it began, or null. A call that begins says {"event": "begin",
-"method"}.
+remaining: the seconds that its deadline left when it began, or null; metadata: lists by key, bytes in base64.
 
 Standard input takes commands, a JSON object a line, and the server ends with it:
   {"health": "SERVICE", "status": "NOT_SERVING"}    answered by {"event": "health", ...}; "" is the whole server
@@ -92,8 +92,9 @@ class Call:
     def __init__(self, method, context):
         self.method, self.context = method, context
         self.received = self.sent = 0
-        self.remaining = context.time_remaining()
         self.end = "ok"
+        # Asked here: the context of a cancelled call must not be asked anything, grpcio crashes then.
+        self.facts = {"remaining": context.time_remaining(), "peer": context.peer(), "metadata": plain(context)}
 
     async def fail(self, request):
         self.end = "failed"
@@ -107,12 +108,16 @@ class Call:
     async def __aexit__(self, kind, error, trace):
         if kind is not None and self.end == "ok":
             self.end = "cancelled" if kind in (asyncio.CancelledError, GeneratorExit) else f"broken: {error!r}"
-        metadata = {}
-        for key, value in self.context.invocation_metadata():
-            value = base64.b64encode(value).decode() if isinstance(value, bytes) else value
-            metadata.setdefault(key, []).append(value)
         common.tell(event="call", method=self.method, end=self.end, received=self.received, sent=self.sent,
-                    remaining=self.remaining, metadata=metadata, peer=self.context.peer())
+                    **self.facts)
+
+
+def plain(context):
+    metadata = {}
+    for key, value in context.invocation_metadata():
+        value = base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        metadata.setdefault(key, []).append(value)
+    return metadata
 
 
 def credentials(arguments):

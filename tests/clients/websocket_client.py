@@ -48,8 +48,9 @@ class Scenarios:
         if self.tls:
             options.update(ssl=self.tls, server_hostname=self.arguments.server_name)
         headers = [header.split(": ", 1) for header in self.arguments.header]
-        return connect(self.url + path, proxy=None, ping_interval=None, max_size=None, additional_headers=headers,
-                       **options)
+        # How long anything may take is the scenario's limit alone.
+        return connect(self.url + path, proxy=None, ping_interval=None, open_timeout=None, close_timeout=None,
+                       max_size=None, additional_headers=headers, **options)
 
     async def echo(self, message, sent=None, **options):
         async with self.open(**options) as connection:
