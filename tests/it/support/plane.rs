@@ -58,7 +58,7 @@ impl Plane {
         let (metrics, stop, alarm) = (Metrics::new(), Stop::default(), Arc::new(Alarm::default()));
         let settings = FrontSettings {
             listen: listen(),
-            limits: limits(),
+            limits: front_limits(),
             access: None,
             table: reader,
             metrics: metrics.data.clone(),
@@ -216,7 +216,7 @@ fn listen() -> ListenSettings {
 }
 
 /// More than any test needs.
-fn limits() -> LimitSettings {
+fn front_limits() -> LimitSettings {
     LimitSettings {
         max_connections: 10_000,
         max_requests: 10_000,
