@@ -20,7 +20,9 @@ impl Report {
         for kind in kinds {
             self.line(format!("- {}", kind.version()?));
         }
-        for (program, flag) in [("wrk", "-v"), ("redis-server", "--version"), ("valgrind", "--version")] {
+        for (program, flag) in
+            [("wrk", "-v"), ("h2load", "--version"), ("redis-server", "--version"), ("valgrind", "--version")]
+        {
             if let Some(found) = tool::find(program) {
                 self.line(format!("- {program}: {}", tool::version(&found, flag)));
             }
