@@ -158,6 +158,10 @@ setup-bench: ## install what the benches need: the peers, wrk, h2load, valgrind,
 bench-compare: setup-bench ## measure beside nginx and HAProxy; PEERS=all adds Envoy, Traefik and Caddy
 	$(CARGO) bench --bench compare -- --run $(ARGS)
 
+.PHONY: bench-attack
+bench-attack: setup-bench ## measure a good client's wait, and the memory, under attack; ARGS="--attacks NAME"
+	$(CARGO) bench --bench attack -- --run $(ARGS)
+
 .PHONY: bench-eject
 bench-eject: setup-bench ## measure how fast an alert takes the canary out under load
 	$(CARGO) bench --bench ejection -- --run $(ARGS)

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::report::Report;
 use crate::support::client::Client;
 use crate::support::procfs;
 use crate::support::proxies::{Job, Kind};
+use crate::support::report::Report;
 
 /// Mebibytes.
 const BAR: f64 = 30.0;

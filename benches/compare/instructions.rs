@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::report::Report;
 use crate::support::client::Client;
 use crate::support::h2::client as h2;
 use crate::support::proxies::{Job, Kind};
+use crate::support::report::Report;
 
 const CONNECTIONS: u32 = 8;
 const START: Duration = Duration::from_secs(120);

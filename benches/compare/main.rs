@@ -10,7 +10,6 @@ mod handshakes;
 mod idle;
 mod instructions;
 mod outcome;
-mod report;
 mod rounds;
 mod rows;
 #[path = "../support/mod.rs"]
@@ -25,11 +24,11 @@ use anyhow::Result;
 use clap::Parser as _;
 
 use arguments::Arguments;
-use report::Report;
 use support::backend::Backends;
 use support::certificate::Certificate;
 use support::proxies::Job;
 use support::redis::RedisServer;
+use support::report::Report;
 use support::{process, tool};
 
 fn main() -> ExitCode {
@@ -52,7 +51,10 @@ fn measure(arguments: &Arguments) -> Result<bool> {
     let backends = Backends::start()?;
     let mut job = Job::new(dir.path(), &backends);
     let mut report = Report::default();
-    report.machine(&kinds)?;
+    report.machine(
+        &kinds,
+        &[("wrk", "-v"), ("h2load", "--version"), ("redis-server", "--version"), ("valgrind", "--version")],
+    )?;
     if arguments.instructions {
         instructions::measure(&mut job, arguments.requests, &mut report)?;
         return report.end(arguments.markdown.as_deref());

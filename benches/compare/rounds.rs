@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use crate::arguments::Arguments;
-use crate::report::Report;
 use crate::rows::Row;
 use crate::support::procfs;
 use crate::support::proxies::{Job, Kind, Proxy};
+use crate::support::report::Report;
 
 /// The canary's share of the requests may be off by what is in flight when the load stops.
 const SHARE: std::ops::RangeInclusive<f64> = 0.32..=0.347;

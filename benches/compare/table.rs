@@ -1,7 +1,7 @@
 //! A table a row: medians over the rounds, with the spread of what counts.
 
-use crate::report::Report;
 use crate::rounds::{RowResults, Sample};
+use crate::support::report::Report;
 use crate::support::statistics::{largest, median, smallest};
 use crate::verdict;
 

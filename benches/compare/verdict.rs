@@ -1,8 +1,8 @@
 //! Whether the bars are reached. Ratios are taken within a round, so that what slows all proxies cancels out.
 
-use crate::report::Report;
 use crate::rounds::{RowResults, Sample};
 use crate::support::proxies::Kind;
+use crate::support::report::Report;
 use crate::support::statistics::{largest, median, smallest};
 
 /// The peers whose better one sets the bar.

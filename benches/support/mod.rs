@@ -1,7 +1,8 @@
 //! What the benches stand on that send requests: processes, ports, backends, load and the proxies under test.
 #![allow(dead_code, reason = "each bench uses its own part")]
-#![allow(clippy::print_stderr, reason = "a harness talks to a terminal")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a harness talks to a terminal")]
 
+pub(crate) mod answers;
 pub(crate) mod backend;
 pub(crate) mod certificate;
 pub(crate) mod client;
@@ -13,6 +14,7 @@ pub(crate) mod process;
 pub(crate) mod procfs;
 pub(crate) mod proxies;
 pub(crate) mod redis;
+pub(crate) mod report;
 pub(crate) mod statistics;
 pub(crate) mod tls;
 pub(crate) mod tool;
