@@ -75,14 +75,19 @@ build: ## build target/release/coalmine
 	$(CARGO) build --release
 
 .PHONY: test
-test: setup-test ## run all tests, against a real redis-server
+test: setup-test ## run all tests, against a real redis-server and with foreign clients
 	$(CARGO) test
 
 .PHONY: setup-test
-setup-test: ## install what the tests need: redis-server, wrk, nft and small tools, by apt when root
+setup-test: ## install what the tests need: by apt when root, foreign clients into target/tools
 	@$(NEED)
 	need "the tests" "redis-server redis-cli prlimit setpriv unshare nsenter kill" \
 	    "redis-server redis-tools util-linux procps"
+	need "the foreign clients" "curl h2load nghttp openssl testssl" "curl nghttp2-client openssl testssl.sh"
+	need "the clients written in Go" "go" "golang-go"
+	python3 -c 'import ensurepip, venv' 2>/dev/null ||
+	    install_packages "the clients written in Python" " python3 with venv" python3-venv
+	tests/clients/setup
 	# Without these some of the fault suite is left out, with a word about it.
 	need "all of the fault suite" "wrk ip nft" "wrk iproute2 nftables" || true
 
@@ -149,14 +154,18 @@ bench: ## run the micro-benchmarks
 	$(CARGO) bench $(ARGS)
 
 .PHONY: setup-bench
-setup-bench: ## install what bench-compare and bench-eject need: the peers, wrk, valgrind, by apt when root
+setup-bench: ## install what the benches need: the peers, wrk, h2load, valgrind, by apt when root
 	@$(NEED)
-	need "the benches" "nginx haproxy wrk valgrind redis-server setpriv taskset" \
-	    "nginx-light haproxy wrk valgrind redis-server util-linux"
+	need "the benches" "nginx haproxy wrk h2load valgrind redis-server setpriv taskset" \
+	    "nginx-light haproxy wrk nghttp2-client valgrind redis-server util-linux"
 
 .PHONY: bench-compare
 bench-compare: setup-bench ## measure beside nginx and HAProxy; PEERS=all adds Envoy, Traefik and Caddy
 	$(CARGO) bench --bench compare -- --run $(ARGS)
+
+.PHONY: bench-attack
+bench-attack: setup-bench ## measure a good client's wait, and the memory, under attack; ARGS="--attacks NAME"
+	$(CARGO) bench --bench attack -- --run $(ARGS)
 
 .PHONY: bench-eject
 bench-eject: setup-bench ## measure how fast an alert takes the canary out under load

@@ -60,7 +60,7 @@ pub(super) struct Pace {
     /// Written while the connection was shared.
     written: AtomicU64,
     /// Of the connection that this request is one of several of.
-    connection: Option<Arc<Pace>>,
+    connection: Option<Arc<Self>>,
     /// Whose deadlines these are, where that is not the task that looks at them.
     task: AtomicWaker,
 }

@@ -17,15 +17,12 @@ use super::deliver::{Shared, Waiting};
 use super::pool::Pool;
 use super::stop::Stop;
 use crate::metrics::{DataMetrics, Open};
-use crate::model::ListenSettings;
+use crate::model::{LimitSettings, ListenSettings};
 use crate::net::outbox::Outbox;
 use crate::table::TableReader;
 
-/// A request's head, in bytes; a larger one is answered with 431.
-pub(super) const MAX_HEAD: usize = 64 * 1024;
-
-/// How many requests a connection of HTTP/2 may have at once.
-const STREAMS: u32 = 100;
+/// What hyper has room for without a heap: fields of a request.
+const USUAL_HEADERS: u32 = 100;
 
 /// One worker: a thread with a runtime of its own, so that nothing here is shared with another core but the table, the
 /// positions and the counters behind the handles, and what requests that failed leave behind.
@@ -38,10 +35,9 @@ pub(super) struct Worker {
     pub(super) http: http1::Builder,
     /// Whether HTTP/2 is spoken with who begins with it.
     pub(super) http2: bool,
-    /// How many requests a connection of HTTP/2 may have at once.
-    pub(super) streams: u32,
     pub(super) metrics: DataMetrics,
     pub(super) access: Option<AccessWriter>,
+    pub(super) limits: LimitSettings,
     pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) header_timeout: Duration,
     pub(super) idle_timeout: Duration,
@@ -57,6 +53,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         listen: &ListenSettings,
+        limits: LimitSettings,
         access: Option<AccessWriter>,
         table: TableReader,
         metrics: DataMetrics,
@@ -64,7 +61,11 @@ impl Worker {
         stop: Stop,
     ) -> Self {
         let mut http = http1::Builder::new();
-        http.max_buf_size(MAX_BUFFER).max_header_size(MAX_HEAD);
+        let head = limits.request_line.saturating_add(limits.header_bytes);
+        http.max_buf_size(MAX_BUFFER).max_header_size(head as usize);
+        if limits.headers != USUAL_HEADERS {
+            http.max_headers(limits.headers as usize);
+        }
         Self {
             table,
             pool: Pool::default(),
@@ -73,9 +74,9 @@ impl Worker {
             outbox: Arc::default(),
             http,
             http2: listen.http2,
-            streams: STREAMS,
             metrics,
             access,
+            limits,
             trusted_proxies: listen.trusted_proxies.clone(),
             header_timeout: listen.header_timeout,
             idle_timeout: listen.idle_timeout,

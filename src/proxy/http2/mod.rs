@@ -25,7 +25,7 @@ use super::connection::Watch;
 use super::guest::Guest;
 use super::handler::{Client, handle};
 use super::pace::{Pace, Phase};
-use super::worker::{MAX_HEAD, Worker};
+use super::worker::Worker;
 use crate::metrics::Refused;
 use inbound::Inbound;
 use pieces::Pieces;
@@ -114,11 +114,11 @@ fn builder(worker: &Worker, tasks: Tasks) -> Builder<Tasks> {
     let mut builder = Builder::new(tasks);
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(worker.streams)
+        .max_concurrent_streams(worker.limits.streams)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
-        .max_header_list_size(MAX_HEAD as u32)
+        .max_header_list_size(worker.limits.header_bytes)
         .max_pending_accept_reset_streams(UNSEEN_RESETS)
         .max_local_error_reset_streams(MISTAKES)
         .keep_alive_interval(PING_EVERY)
