@@ -14,6 +14,7 @@ use super::guest::Guest;
 use super::handler::{Client, handle};
 use super::pace::{Pace, Phase};
 use super::worker::Worker;
+use crate::metrics::Refused;
 
 /// How far ahead the timer is set when there is no deadline, in nanoseconds.
 const FARTHEST: u64 = 60_000_000_000;
@@ -54,6 +55,9 @@ where
             }
             if let Poll::Ready(ended) = http.as_mut().poll(cx) {
                 if let Err(error) = ended {
+                    if let Some(limit) = unread(&error) {
+                        worker.metrics.refused.count(limit);
+                    }
                     tracing::debug!(%peer, %error, "connection ended");
                 }
                 return Poll::Ready(());
@@ -71,6 +75,9 @@ where
                 }
                 Poll::Ready(Phase::Upload | Phase::Waiting) => pace.miss(),
                 Poll::Ready(phase @ (Phase::Idle | Phase::Head | Phase::Response)) => {
+                    if let Some(limit) = pace.fault() {
+                        worker.metrics.refused.count(limit);
+                    }
                     pace.miss();
                     tracing::debug!(%peer, ?phase, "connection closed: deadline missed");
                     return Poll::Ready(());
@@ -79,6 +86,15 @@ where
         }
     })
     .await;
+}
+
+/// Why hyper took no request from what came, if it did not; it has answered by itself.
+fn unread(error: &hyper::Error) -> Option<Refused> {
+    match error.is_parse() {
+        true if error.is_parse_too_large() => Some(Refused::Headers),
+        true => Some(Refused::Framing),
+        false => None,
+    }
 }
 
 /// The one timer of a connection. It is set again only when it fires or when the deadline moves before it, so that a
