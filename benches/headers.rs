@@ -1,5 +1,6 @@
 //! What a proxy does to the fields of a browser's request and of its answer.
 
+use coalmine::model::Scheme;
 use coalmine::proxy::headers::{Sender, forward_request, forward_response, scan};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
@@ -34,8 +35,8 @@ fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
 }
 
 fn forward(c: &mut Criterion) {
-    let sender = Sender::new([192, 0, 2, 7].into(), &[]);
-    let friend = Sender::new([10, 1, 2, 3].into(), &["10.0.0.0/8".parse().expect("a network")]);
+    let sender = Sender::new([192, 0, 2, 7].into(), Scheme::Http, &[]);
+    let friend = Sender::new([10, 1, 2, 3].into(), Scheme::Http, &["10.0.0.0/8".parse().expect("a network")]);
     let mut behind_proxy = headers(&REQUEST);
     behind_proxy.insert("x-forwarded-for", HeaderValue::from_static("192.0.2.7"));
     behind_proxy.insert("x-forwarded-proto", HeaderValue::from_static("https"));

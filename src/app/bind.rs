@@ -5,19 +5,21 @@ use std::net::{SocketAddr, TcpListener};
 use anyhow::Context;
 
 use super::door::{Door, Inherited, Label, Origin, Purpose};
-use crate::model::Settings;
+use crate::model::{Scheme, Settings};
 use crate::net::bind;
+use crate::proxy::Listener;
 
 /// The listening sockets of a balancer.
 pub struct Sockets {
     /// For each worker, its listeners: one of every address, or more where several were inherited.
-    pub(super) http: Vec<Vec<TcpListener>>,
+    pub(super) front: Vec<Vec<Listener>>,
     pub(super) http_addresses: Vec<SocketAddr>,
+    pub(super) https_addresses: Vec<SocketAddr>,
     pub(super) admin: TcpListener,
     pub(super) admin_address: SocketAddr,
     pub(super) metrics: Option<TcpListener>,
     /// Inherited sockets that nothing in the configuration asks for: what waits in them is served.
-    pub(super) leftover: Vec<TcpListener>,
+    pub(super) leftover: Vec<Listener>,
     /// All of them but the leftover ones once more, to be handed on.
     pub(super) doors: Vec<Door>,
 }
@@ -34,13 +36,18 @@ impl Sockets {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = if settings.listen.workers == 0 { cores() } else { settings.listen.workers };
 
-        let mut http = inherited.claim_of_unit(Purpose::Http);
-        for address in &settings.listen.http {
-            let covered = |door: &Door| door.label.origin == Origin::Unit && bind::covers(door.address, *address);
-            if !http.iter().any(covered) {
-                http.extend(doors(&mut inherited, Purpose::Http, "listen.http", *address, workers)?);
+        let mut front = |purpose, key, addresses: &[SocketAddr]| -> anyhow::Result<Vec<Door>> {
+            let mut found = inherited.claim_of_unit(purpose);
+            for address in addresses {
+                let covered = |door: &Door| door.label.origin == Origin::Unit && bind::covers(door.address, *address);
+                if !found.iter().any(covered) {
+                    found.extend(doors(&mut inherited, purpose, key, *address, workers)?);
+                }
             }
-        }
+            Ok(found)
+        };
+        let http = front(Purpose::Http, "listen.http", &settings.listen.http)?;
+        let https = front(Purpose::Https, "listen.https", &settings.listen.https)?;
         let mut single = |purpose, key, address| -> anyhow::Result<Door> {
             let mut found = inherited.claim_of_unit(purpose);
             if found.is_empty() {
@@ -53,9 +60,9 @@ impl Sockets {
         let metrics = metrics.map(|address| single(Purpose::Metrics, "admin.metrics_listen", address)).transpose()?;
 
         // Told only now: a balancer that can't have every address listens on none.
-        let mut http_addresses: Vec<_> = http.iter().map(|door| door.address).collect();
-        http_addresses.dedup();
+        let [http_addresses, https_addresses] = [&http, &https].map(|doors| addresses(doors));
         let listeners = http_addresses.iter().map(|address| ("http", *address));
+        let listeners = listeners.chain(https_addresses.iter().map(|address| ("https", *address)));
         let listeners = listeners.chain([("admin", admin.address)]);
         for (listener, address) in listeners.chain(metrics.as_ref().map(|metrics| ("metrics", metrics.address))) {
             tracing::info!(listener, %address, "listening");
@@ -65,15 +72,22 @@ impl Sockets {
             tracing::info!(address = %door.address, "address is not configured: serving what waits there, then closing");
         }
 
-        let again = http.iter().chain([&admin]).chain(&metrics).map(Door::again).collect::<std::io::Result<_>>();
+        let again =
+            http.iter().chain(&https).chain([&admin]).chain(&metrics).map(Door::again).collect::<std::io::Result<_>>();
         Ok(Self {
             doors: again.context("a listening socket could not be duplicated")?,
             http_addresses,
+            https_addresses,
             admin_address: admin.address,
             admin: admin.socket,
             metrics: metrics.map(|metrics| metrics.socket),
-            leftover: leftover.into_iter().map(|door| door.socket).collect(),
-            http: spread(http, workers).context("a listening socket could not be shared among the workers")?,
+            leftover: leftover
+                .iter()
+                .map(listener)
+                .collect::<std::io::Result<_>>()
+                .context("a listening socket is lost")?,
+            front: spread(http.into_iter().chain(https).collect(), workers)
+                .context("a listening socket could not be shared among the workers")?,
         })
     }
 }
@@ -99,15 +113,26 @@ fn doors(
     })
 }
 
+fn addresses(doors: &[Door]) -> Vec<SocketAddr> {
+    let mut addresses: Vec<_> = doors.iter().map(|door| door.address).collect();
+    addresses.dedup();
+    addresses
+}
+
 /// Gives every socket to a worker, and every worker a socket of each address.
-fn spread(doors: Vec<Door>, workers: usize) -> std::io::Result<Vec<Vec<TcpListener>>> {
-    let mut spread: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
+fn spread(doors: Vec<Door>, workers: usize) -> std::io::Result<Vec<Vec<Listener>>> {
+    let mut spread: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
     for group in doors.chunk_by(|a, b| a.address == b.address) {
         for place in 0..workers.max(group.len()) {
-            spread[place % workers].push(group[place % group.len()].socket.try_clone()?);
+            spread[place % workers].push(listener(&group[place % group.len()])?);
         }
     }
     Ok(spread)
+}
+
+fn listener(door: &Door) -> std::io::Result<Listener> {
+    let scheme = if door.label.purpose == Some(Purpose::Https) { Scheme::Https } else { Scheme::Http };
+    Ok(Listener { scheme, socket: door.socket.try_clone()? })
 }
 
 #[cfg(test)]

@@ -11,21 +11,25 @@ use crate::net::bind;
 #[serde(rename_all = "snake_case")]
 pub(super) enum Purpose {
     Http,
+    Https,
     Admin,
     Metrics,
 }
 
 impl Purpose {
+    pub(super) const ALL: [Self; 4] = [Self::Http, Self::Https, Self::Admin, Self::Metrics];
+
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Https => "https",
             Self::Admin => "admin",
             Self::Metrics => "metrics",
         }
     }
 
     pub(super) fn named(name: &str) -> Option<Self> {
-        [Self::Http, Self::Admin, Self::Metrics].into_iter().find(|purpose| purpose.as_str() == name)
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == name)
     }
 }
 

@@ -44,7 +44,7 @@ use crate::control::admin::{self, Admin, Readiness, Reloads};
 use crate::control::{Controller, ControllerHandle, FleetStatus, Heartbeat, Inputs, Outputs};
 use crate::metrics::Metrics;
 use crate::model::Settings;
-use crate::proxy::{self, AccessWriter, Front, FrontSettings, Stop};
+use crate::proxy::{self, AccessWriter, Front, FrontSettings, Listener, Stop};
 use crate::table::{self, Keys};
 
 pub use agent::watch_host;
@@ -72,6 +72,7 @@ const IDLE_AFTER_HANDOVER: Duration = Duration::from_secs(5);
 /// A running balancer. Dropped without [`App::stop`], it goes on until the process ends.
 pub struct App {
     pub http: Vec<SocketAddr>,
+    pub https: Vec<SocketAddr>,
     pub admin: SocketAddr,
     pub status: watch::Receiver<Arc<FleetStatus>>,
     pub bus: BusHandle,
@@ -98,8 +99,8 @@ pub struct App {
 
 /// What is needed to let clients and operators in.
 struct Entrance {
-    http: Vec<Vec<TcpListener>>,
-    leftover: Vec<TcpListener>,
+    listeners: Vec<Vec<Listener>>,
+    leftover: Vec<Listener>,
     front: FrontSettings,
     admin: TcpListener,
     metrics: Option<TcpListener>,
@@ -172,6 +173,7 @@ impl App {
         };
         Ok(Self {
             http: sockets.http_addresses,
+            https: sockets.https_addresses,
             admin: sockets.admin_address,
             status,
             bus,
@@ -183,7 +185,7 @@ impl App {
             messenger,
             doors: sockets.doors.into(),
             entrance: Some(Entrance {
-                http: sockets.http,
+                listeners: sockets.front,
                 leftover: sockets.leftover,
                 front,
                 admin: sockets.admin,
@@ -207,11 +209,11 @@ impl App {
     /// # Errors
     /// A thread could not be made, or a socket not be used.
     pub fn open(&mut self, reload: Option<Reloads>) -> anyhow::Result<()> {
-        let Some(Entrance { http, leftover, front, admin, metrics, operators }) = self.entrance.take() else {
+        let Some(Entrance { listeners, leftover, front, admin, metrics, operators }) = self.entrance.take() else {
             return Ok(());
         };
         let operators = Admin { reload, ..operators };
-        self.front = Some(proxy::start(&front, http, leftover).context("the workers could not be started")?);
+        self.front = Some(proxy::start(&front, listeners, leftover).context("the workers could not be started")?);
         if let Some(metrics) = metrics {
             let served = admin::serve(metrics, operators.clone().metrics_router(), self.unattended.clone());
             self.tasks.spawn(serve(served));

@@ -1,6 +1,6 @@
 //! What systemd gives and is told. Without systemd nothing here does anything.
 //!
-//! - Sockets of a socket unit, by the names `http`, `admin` and `metrics` or by their addresses.
+//! - Sockets of a socket unit, by the names `http`, `https`, `admin` and `metrics` or by their addresses.
 //! - Sockets that this program put into the unit's store (`FileDescriptorStoreMax=`), so that a restart refuses nobody.
 //! - Notifications (`Type=notify`): ready, reloading, stopping, which process is the main one, alive.
 
@@ -73,7 +73,7 @@ fn label(name: &str) -> Label {
 
 /// Puts the sockets that are no unit's into the store, and takes those out that are not used any more.
 pub(super) fn store(doors: &Arc<[Door]>) {
-    for purpose in [Purpose::Http, Purpose::Admin, Purpose::Metrics] {
+    for purpose in Purpose::ALL {
         let doors = doors.clone();
         say(move || {
             let name = format!("{STORED}{}", purpose.as_str());

@@ -30,12 +30,31 @@ pub fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
 /// A key, and whether both settings have the same value of it.
 type Same = (&'static str, bool);
 
-fn listen_same(old: &ListenSettings, new: &ListenSettings) -> [Same; 8] {
-    let ListenSettings { http, workers, trusted_proxies, header_timeout, idle_timeout, drain, lame_duck, via } = old;
+fn listen_same(old: &ListenSettings, new: &ListenSettings) -> [Same; 13] {
+    let ListenSettings {
+        http,
+        https,
+        redirect_https,
+        http2,
+        workers,
+        trusted_proxies,
+        proxy_protocol,
+        handshake_timeout,
+        header_timeout,
+        idle_timeout,
+        drain,
+        lame_duck,
+        via,
+    } = old;
     [
         ("listen.http", *http == new.http),
+        ("listen.https", *https == new.https),
+        ("listen.redirect_https", *redirect_https == new.redirect_https),
+        ("listen.http2", *http2 == new.http2),
         ("listen.workers", *workers == new.workers),
         ("listen.trusted_proxies", *trusted_proxies == new.trusted_proxies),
+        ("listen.proxy_protocol", *proxy_protocol == new.proxy_protocol),
+        ("listen.handshake_timeout", *handshake_timeout == new.handshake_timeout),
         ("listen.header_timeout", *header_timeout == new.header_timeout),
         ("listen.idle_timeout", *idle_timeout == new.idle_timeout),
         ("listen.drain", *drain == new.drain),

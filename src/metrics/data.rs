@@ -3,7 +3,7 @@
 use http::StatusCode;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
-use super::{counter, counter_vec, gauge, gauge_vec, histogram_opts, names, register};
+use super::{RefusedMetrics, counter, counter_vec, gauge, gauge_vec, histogram_opts, names, register};
 use crate::model::ProbeTarget;
 
 #[derive(Clone)]
@@ -21,6 +21,7 @@ pub struct DataMetrics {
     unrouted: IntCounterVec,
     pub client_connections: IntGauge,
     pub accept_errors: IntCounter,
+    pub refused: RefusedMetrics,
 }
 
 impl DataMetrics {
@@ -96,6 +97,7 @@ impl DataMetrics {
                 &["status"],
             ),
             client_connections: gauge(registry, names::CLIENT_CONNECTIONS, "Open connections of clients."),
+            refused: RefusedMetrics::new(registry),
             accept_errors: counter(registry, names::ACCEPT_ERRORS, "Connections that could not be accepted."),
         }
     }

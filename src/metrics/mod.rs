@@ -10,6 +10,7 @@ mod life;
 mod names;
 mod notify;
 mod open;
+mod refused;
 
 use prometheus::core::Collector;
 use prometheus::{Encoder, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -21,6 +22,7 @@ pub use life::LifeMetrics;
 pub use notify::NotifyMetrics;
 pub use open::Open;
 pub use prometheus::IntGauge;
+pub use refused::{Refused, RefusedMetrics};
 
 /// All metrics of one process.
 #[derive(Clone)]

@@ -17,6 +17,7 @@ pub(super) const RETRIES_REFUSED: &str = "coalmine_retries_refused_total";
 pub(super) const QUEUE_LENGTH: &str = "coalmine_queue_length";
 pub(super) const CIRCUIT_REFUSED: &str = "coalmine_circuit_refused_total";
 pub(super) const CLIENT_CONNECTIONS: &str = "coalmine_client_connections";
+pub(super) const REFUSED: &str = "coalmine_refused_total";
 pub(super) const ACCEPT_ERRORS: &str = "coalmine_accept_errors_total";
 
 pub(super) const PROBES: &str = "coalmine_probes_total";

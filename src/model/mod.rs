@@ -50,6 +50,6 @@ pub(crate) use service::in_words;
 pub use service::{Balance, PoolLimits, ServiceSpec, Timeouts};
 pub use settings::{
     AccessLog, AdminSettings, BalancerSettings, ListenSettings, LogFormat, LogSettings, RedisPlace, RedisSettings,
-    Settings,
+    Scheme, Settings,
 };
 pub use track::{Track, TrackSpec, Weight};

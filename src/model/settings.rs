@@ -30,10 +30,21 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ListenSettings {
     pub http: Vec<SocketAddr>,
+    /// Addresses for TLS.
+    pub https: Vec<SocketAddr>,
+    /// Whether requests on plain text are sent to `https`.
+    pub redirect_https: bool,
+    /// Whether HTTP/2 is spoken.
+    pub http2: bool,
     /// 0: one per core.
     pub workers: usize,
     /// Networks whose `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Networks whose connections begin with a PROXY header.
+    pub proxy_protocol: Vec<IpNet>,
+    /// For all that comes before the first request: PROXY header, TLS handshake.
+    #[serde(serialize_with = "seconds")]
+    pub handshake_timeout: Duration,
     /// For a whole request head, from its first byte.
     #[serde(serialize_with = "seconds")]
     pub header_timeout: Duration,
@@ -48,6 +59,24 @@ pub struct ListenSettings {
     pub lame_duck: Duration,
     /// Whether `Via` is added.
     pub via: bool,
+}
+
+/// How clients speak to a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// On plain text.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
 }
 
 /// This balancer among others on the same Redis.

@@ -1,21 +1,19 @@
 //! The life of one client connection.
 
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
+use super::guest::Guest;
 use super::handler::{Client, handle};
-use super::headers::Sender;
 use super::pace::{Pace, Phase};
 use super::worker::Worker;
-use crate::net::stream::Stream;
 
 /// How far ahead the timer is set when there is no deadline, in nanoseconds.
 const FARTHEST: u64 = 60_000_000_000;
@@ -27,15 +25,13 @@ const LAST_CALL: u64 = 100_000_000;
 /// A stop never cuts a request off. While the worker is leaving, the request in hand is the last one, and its answer says
 /// `Connection: close`, unless that is on its way already; an idle connection stays. When the worker closes, an idle
 /// connection has one last moment, and a request whose head has begun is still read and answered.
-pub(super) async fn serve(worker: Arc<Worker>, tcp: TcpStream, peer: SocketAddr) {
-    let pace = Arc::new(Pace::new(worker.idle_timeout, worker.header_timeout));
-    let client = Arc::new(Client {
-        worker: worker.clone(),
-        pace: pace.clone(),
-        address: peer.ip().to_canonical(),
-        sender: Sender::new(peer.ip(), &worker.trusted_proxies),
-    });
-    let io = TokioIo::new(Stream::new(tcp, pace.clone(), worker.outbox.clone()));
+pub(super) async fn http1<I>(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: I)
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
+    let peer = guest.address;
+    let client = Arc::new(Client { worker: worker.clone(), pace: pace.clone(), guest });
+    let io = TokioIo::new(io);
     let service = service_fn(move |request| handle(client.clone(), request));
     let mut http = pin!(worker.http.serve_connection(io, service));
     let mut watch = Watch::new(&pace);

@@ -1,7 +1,6 @@
 //! The threads of the data plane: how they start, and how they end.
 
 use std::io;
-use std::net::TcpListener;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::access::AccessWriter;
 use super::deliver::Shared;
-use super::listener;
+use super::listener::{self, Listener};
 use super::stop::Stop;
 use super::worker::Worker;
 use crate::metrics::DataMetrics;
@@ -59,11 +58,7 @@ impl Front {
 ///
 /// # Errors
 /// A thread or its runtime could not be made.
-pub fn start(
-    settings: &FrontSettings,
-    sockets: Vec<Vec<TcpListener>>,
-    mut leftover: Vec<TcpListener>,
-) -> io::Result<Front> {
+pub fn start(settings: &FrontSettings, sockets: Vec<Vec<Listener>>, mut leftover: Vec<Listener>) -> io::Result<Front> {
     let shared = Arc::default();
     let threads = sockets
         .into_iter()
@@ -82,10 +77,10 @@ pub fn start(
     Ok(Front { threads })
 }
 
-async fn run(worker: Arc<Worker>, listeners: Vec<TcpListener>, leftover: Vec<TcpListener>, drain: Duration) {
-    for listener in listeners {
-        match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => worker.spawn_uncounted(listener::accept(worker.clone(), listener)),
+async fn run(worker: Arc<Worker>, listeners: Vec<Listener>, leftover: Vec<Listener>, drain: Duration) {
+    for Listener { scheme, socket } in listeners {
+        match tokio::net::TcpListener::from_std(socket) {
+            Ok(socket) => worker.spawn_uncounted(listener::accept(worker.clone(), scheme, socket)),
             Err(error) => tracing::error!(%error, "a listener is lost"),
         }
     }

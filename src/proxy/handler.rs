@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,7 +14,8 @@ use super::access::Entry;
 use super::choice::{self, Keepsake, Pinned, Visitor};
 use super::deliver::{self, Answer, Errand};
 use super::exchange::Exchange;
-use super::headers::{Found, Sender, X_SERVED_BY, forward_request, forward_response, scan};
+use super::guest::Guest;
+use super::headers::{Found, X_SERVED_BY, forward_request, forward_response, scan};
 use super::pace::Pace;
 use super::refusal::Refusal;
 use super::reply::Reply;
@@ -29,8 +29,7 @@ use crate::table::{Backend, TrialSeat, host_name};
 pub(super) struct Client {
     pub(super) worker: Arc<Worker>,
     pub(super) pace: Arc<Pace>,
-    pub(super) address: IpAddr,
-    pub(super) sender: Sender,
+    pub(super) guest: Guest,
 }
 
 /// Answers one request. Never fails: whatever goes wrong becomes a response. Messages are changed in place: moving them
@@ -48,7 +47,7 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
 
     let mut exchange = Exchange::new(backend, client.worker.clone(), client.pace.clone(), began, trial, entry);
     let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
-    forward_request(request.headers_mut(), &found, version, &client.sender, client.worker.via);
+    forward_request(request.headers_mut(), &found, version, &client.guest.sender, client.worker.via);
     if request.body().is_some() && !request.headers().contains_key(CONTENT_LENGTH) {
         // hyper takes a GET of unknown length for one without a body unless it is told.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -136,7 +135,7 @@ fn choose(client: &Client, request: &mut Request<Upload>, host: Option<&HeaderVa
         let service = table.route(host, request.uri().path()).ok_or(Refusal::NoService)?;
         let generation = table.generation;
         let trusted = &client.worker.trusted_proxies;
-        let visitor = Visitor { headers: request.headers(), peer: client.address, trusted };
+        let visitor = Visitor { headers: request.headers(), peer: client.guest.address, trusted };
         let choice::Chosen { backend, pinned, told, cookie } =
             choice::choose(service, &visitor).ok_or(Refusal::NoBackend)?;
         if let Some(choice) = &service.choice {
@@ -184,7 +183,7 @@ fn refuse(client: &Client, refusal: Refusal, entry: Option<Box<Entry>>, began: u
 fn entry(client: &Client, request: &Request<Upload>) -> Entry {
     let host = request.headers().get(HOST).map_or(Cow::Borrowed(""), |host| String::from_utf8_lossy(host.as_bytes()));
     Entry {
-        client: client.address,
+        client: client.guest.address,
         method: request.method().to_string(),
         host: request.uri().authority().map_or(host.as_ref(), |authority| authority.as_str()).to_owned(),
         path: request.uri().path().to_owned(),

@@ -7,17 +7,25 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use super::connection;
+use super::entrance;
 use super::worker::Worker;
+use crate::model::Scheme;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);
 
+/// A listening socket, and how clients speak there.
+#[derive(Debug)]
+pub struct Listener {
+    pub scheme: Scheme,
+    pub socket: std::net::TcpListener,
+}
+
 /// Accepts until the worker listens no more, and then whatever the kernel had already accepted, so that no client is reset.
 ///
 /// No error ends it: running out of file descriptors pauses it, doubling from 5 ms to 1 s, until an accept succeeds.
-pub(super) async fn accept(worker: Arc<Worker>, listener: TcpListener) {
+pub(super) async fn accept(worker: Arc<Worker>, scheme: Scheme, listener: TcpListener) {
     let mut pause = FIRST_PAUSE;
     let mut warned: Option<Instant> = None;
     loop {
@@ -29,7 +37,7 @@ pub(super) async fn accept(worker: Arc<Worker>, listener: TcpListener) {
         match accepted {
             Ok((tcp, peer)) => {
                 pause = FIRST_PAUSE;
-                worker.spawn(connection::serve(worker.clone(), tcp, peer));
+                worker.spawn(entrance::welcome(worker.clone(), scheme, tcp, peer));
             }
             Err(error) if of_the_connection(&error) => {}
             Err(error) => {
@@ -46,20 +54,20 @@ pub(super) async fn accept(worker: Arc<Worker>, listener: TcpListener) {
             }
         }
     }
-    if let Ok(listener) = listener.into_std() {
-        clear(&worker, &listener);
+    if let Ok(socket) = listener.into_std() {
+        clear(&worker, &Listener { scheme, socket });
     }
 }
 
 /// Takes what the kernel has accepted on a listener that is to be closed, which must not block.
-pub(super) fn clear(worker: &Arc<Worker>, listener: &std::net::TcpListener) {
+pub(super) fn clear(worker: &Arc<Worker>, listener: &Listener) {
     loop {
-        match listener.accept() {
+        match listener.socket.accept() {
             Ok((tcp, peer)) => {
                 if tcp.set_nonblocking(true).is_ok()
                     && let Ok(tcp) = tokio::net::TcpStream::from_std(tcp)
                 {
-                    worker.spawn(connection::serve(worker.clone(), tcp, peer));
+                    worker.spawn(entrance::welcome(worker.clone(), listener.scheme, tcp, peer));
                 }
             }
             Err(error) if of_the_connection(&error) => {}

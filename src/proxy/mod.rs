@@ -1,7 +1,8 @@
 //! The data plane, in the order in which a request meets it.
 //!
 //! 1. [`front`] starts the workers; [`listener`]: one accepts a connection.
-//! 2. [`connection`]: the connection lives, under the clock of [`pace`].
+//! 2. [`entrance`]: who is there ([`guest`]) and what is spoken; [`connection`]: the connection lives, under the clock of
+//!    [`pace`].
 //! 3. [`handler`]: a request is looked at, routed, and answered.
 //! 4. [`choice`]: what the request says about its track; [`split`]: the track by turns, then the backend in it, by
 //!    [`balance`].
@@ -24,8 +25,10 @@ pub mod choice;
 mod connect;
 mod connection;
 mod deliver;
+mod entrance;
 mod exchange;
 mod front;
+mod guest;
 mod handler;
 pub mod headers;
 mod listener;
@@ -41,4 +44,5 @@ mod worker;
 
 pub use access::AccessWriter;
 pub use front::{Front, FrontSettings, start};
+pub use listener::Listener;
 pub use stop::Stop;

@@ -6,8 +6,13 @@ use serde::Deserialize;
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawListen {
     pub(crate) http: Vec<String>,
+    pub(crate) https: Vec<String>,
+    pub(crate) redirect_https: bool,
+    pub(crate) http2: bool,
     pub(crate) workers: i64,
     pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) proxy_protocol: Vec<String>,
+    pub(crate) handshake_timeout: String,
     pub(crate) header_timeout: String,
     pub(crate) idle_timeout: String,
     pub(crate) drain: String,
@@ -19,8 +24,13 @@ impl Default for RawListen {
     fn default() -> Self {
         Self {
             http: vec!["0.0.0.0:80".into()],
+            https: Vec::new(),
+            redirect_https: false,
+            http2: true,
             workers: 0,
             trusted_proxies: Vec::new(),
+            proxy_protocol: Vec::new(),
+            handshake_timeout: "10s".into(),
             header_timeout: "10s".into(),
             idle_timeout: "60s".into(),
             drain: "30s".into(),

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::address::{network, socket};
 use super::scalar::{DAY, LASTING, duration, whole};
 use super::secret::secret;
@@ -15,37 +17,57 @@ use crate::model::{AdminSettings, ListenSettings};
 pub(super) fn listen(problems: &mut Problems<'_>, raw: &RawListen) -> Option<ListenSettings> {
     let key = Key::top("listen");
     let http_key = key.field("http");
-    if raw.http.is_empty() {
+    let some = !raw.http.is_empty() || !raw.https.is_empty();
+    if !some {
         problems.miss::<()>(
             &http_key,
             "there is no address to listen on",
             "write at least one, such as \"0.0.0.0:80\"",
         );
     }
-    let http: Vec<_> =
-        raw.http.iter().enumerate().map(|(index, text)| socket(problems, &http_key.index(index), text)).collect();
+    let http = sockets(problems, &http_key, &raw.http);
+    let https = sockets(problems, &key.field("https"), &raw.https);
+    let redirect_key = key.field("redirect_https");
+    let redirects = !raw.redirect_https || !raw.https.is_empty();
+    if !redirects {
+        let remedy = "write an address in listen.https, or remove it";
+        problems.refuse::<()>(&redirect_key, "true", "there is nothing to redirect to", remedy);
+    }
     let workers = whole(problems, &key.field("workers"), raw.workers, 0..=256_u16);
-    let networks_key = key.field("trusted_proxies");
-    let trusted_proxies: Vec<_> = raw
-        .trusted_proxies
-        .iter()
-        .enumerate()
-        .map(|(index, text)| network(problems, &networks_key.index(index), text))
-        .collect();
+    let trusted_proxies = networks(problems, &key.field("trusted_proxies"), &raw.trusted_proxies);
+    let proxy_protocol = networks(problems, &key.field("proxy_protocol"), &raw.proxy_protocol);
+    let handshake_timeout = duration(problems, &key.field("handshake_timeout"), &raw.handshake_timeout, LASTING);
     let header_timeout = duration(problems, &key.field("header_timeout"), &raw.header_timeout, LASTING);
     let idle_timeout = duration(problems, &key.field("idle_timeout"), &raw.idle_timeout, LASTING);
     let drain = duration(problems, &key.field("drain"), &raw.drain, Duration::ZERO..=DAY);
     let lame_duck = duration(problems, &key.field("lame_duck"), &raw.lame_duck, Duration::ZERO..=DAY);
     Some(ListenSettings {
-        http: http.into_iter().collect::<Option<Vec<_>>>().filter(|http| !http.is_empty())?,
+        http: http.filter(|_| some)?,
+        https: https?,
+        redirect_https: redirects.then_some(raw.redirect_https)?,
+        http2: raw.http2,
         workers: workers?.into(),
-        trusted_proxies: trusted_proxies.into_iter().collect::<Option<_>>()?,
+        trusted_proxies: trusted_proxies?,
+        proxy_protocol: proxy_protocol?,
+        handshake_timeout: handshake_timeout?,
         header_timeout: header_timeout?,
         idle_timeout: idle_timeout?,
         drain: drain?,
         lame_duck: lame_duck?,
         via: raw.via,
     })
+}
+
+fn sockets(problems: &mut Problems<'_>, key: &Key, texts: &[String]) -> Option<Vec<SocketAddr>> {
+    let sockets: Vec<_> =
+        texts.iter().enumerate().map(|(index, text)| socket(problems, &key.index(index), text)).collect();
+    sockets.into_iter().collect()
+}
+
+fn networks(problems: &mut Problems<'_>, key: &Key, texts: &[String]) -> Option<Vec<IpNet>> {
+    let networks: Vec<_> =
+        texts.iter().enumerate().map(|(index, text)| network(problems, &key.index(index), text)).collect();
+    networks.into_iter().collect()
 }
 
 pub(super) fn admin(problems: &mut Problems<'_>, raw: &RawAdmin, directory: &Path) -> Option<AdminSettings> {
@@ -65,10 +87,18 @@ pub(super) fn admin(problems: &mut Problems<'_>, raw: &RawAdmin, directory: &Pat
 }
 
 /// Refuses addresses of which one covers another; the system would refuse them later, or share their connections.
-pub(super) fn doors_differ(problems: &mut Problems<'_>, http: &[SocketAddr], admin: Option<&AdminSettings>) {
-    let http_key = Key::top("listen").field("http");
-    let mut doors: Vec<(Key, SocketAddr)> =
-        http.iter().enumerate().map(|(index, address)| (http_key.index(index), *address)).collect();
+pub(super) fn doors_differ(
+    problems: &mut Problems<'_>,
+    listen: Option<&ListenSettings>,
+    admin: Option<&AdminSettings>,
+) {
+    let mut doors: Vec<(Key, SocketAddr)> = Vec::new();
+    if let Some(listen) = listen {
+        for (name, addresses) in [("http", &listen.http), ("https", &listen.https)] {
+            let key = Key::top("listen").field(name);
+            doors.extend(addresses.iter().enumerate().map(|(index, address)| (key.index(index), *address)));
+        }
+    }
     if let Some(admin) = admin {
         doors.push((Key::top("admin").field("listen"), admin.listen));
         doors.extend(admin.metrics_listen.map(|address| (Key::top("admin").field("metrics_listen"), address)));

@@ -42,8 +42,7 @@ pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path,
     let listen = listen::listen(problems, &raw.listen);
     let log = log::log(problems, &raw.log);
     let admin = listen::admin(problems, &raw.admin, directory);
-    let doors = listen.as_ref().map_or(&[][..], |listen| &listen.http);
-    listen::doors_differ(problems, doors, admin.as_ref());
+    listen::doors_differ(problems, listen.as_ref(), admin.as_ref());
 
     let redis = raw.redis.as_ref().map(|raw| redis::redis(problems, raw, directory));
     let prefix = raw.redis.as_ref().map(|redis| redis.prefix.as_str());

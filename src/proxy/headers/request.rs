@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::hop::{self, Found};
 use super::{FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REAL_IP};
+use crate::model::Scheme;
 
 /// Who sent the requests of a connection, worked out once for all of them.
 #[derive(Clone, Debug)]
@@ -15,14 +16,15 @@ pub struct Sender {
     address: HeaderValue,
     /// Whether what it says about who sent it the request is believed.
     trusted: bool,
+    scheme: HeaderValue,
 }
 
 impl Sender {
-    pub fn new(address: IpAddr, trusted_proxies: &[IpNet]) -> Self {
+    pub fn new(address: IpAddr, scheme: Scheme, trusted_proxies: &[IpNet]) -> Self {
         let address = address.to_canonical();
         let trusted = trusted_proxies.iter().any(|network| network.contains(&address));
         let address = HeaderValue::try_from(address.to_string()).expect("an address is a valid field value");
-        Self { address, trusted }
+        Self { address, trusted, scheme: HeaderValue::from_static(scheme.as_str()) }
     }
 }
 
@@ -50,7 +52,7 @@ pub fn forward_request(headers: &mut HeaderMap, found: &Found, version: Version,
         if kept(headers, X_FORWARDED_FOR) { appended(headers, &sender.address) } else { sender.address.clone() };
     headers.insert(X_FORWARDED_FOR, chain);
     if !kept(headers, X_FORWARDED_PROTO) {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+        headers.insert(X_FORWARDED_PROTO, sender.scheme.clone());
     }
     if let Some(host) = &found.host
         && !kept(headers, X_FORWARDED_HOST)
@@ -96,7 +98,7 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        let sender = Sender::new([10, 1, 2, 3].into(), &[trusted.parse().unwrap()]);
+        let sender = Sender::new([10, 1, 2, 3].into(), Scheme::Http, &[trusted.parse().unwrap()]);
         let found = hop::scan(&headers);
         forward_request(&mut headers, &found, Version::HTTP_11, &sender, true);
         headers

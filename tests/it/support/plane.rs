@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use coalmine::metrics::Metrics;
 use coalmine::model::{
-    BackendId, Balance, CircuitLimits, ListenSettings, PathPrefix, PoolLimits, ProbeTarget, RetrySpec, ServiceName,
-    StatusRanges, Timeouts, Track,
+    BackendId, Balance, CircuitLimits, ListenSettings, PathPrefix, PoolLimits, ProbeTarget, RetrySpec, Scheme,
+    ServiceName, StatusRanges, Timeouts, Track,
 };
-use coalmine::proxy::{self, Front, FrontSettings, Stop};
+use coalmine::proxy::{self, Front, FrontSettings, Listener, Stop};
 use coalmine::table::{
     Alarm, Backend, Budget, Circuit, Lane, Outcomes, Positions, Routed, Router, RoutingTable, Sample, Schedule, Split,
     TableWriter, Terms, Trial, Trying, table,
@@ -66,7 +66,8 @@ impl Plane {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let http = listener.local_addr().unwrap();
-        let sockets = (0..workers).map(|_| vec![listener.try_clone().unwrap()]).collect();
+        let socket = || Listener { scheme: Scheme::Http, socket: listener.try_clone().unwrap() };
+        let sockets = (0..workers).map(|_| vec![socket()]).collect();
         let front = proxy::start(&settings, sockets, Vec::new()).unwrap();
         let terms = Terms {
             service: ServiceName::new("web").unwrap(),
@@ -198,8 +199,13 @@ const PATIENT: Duration = Duration::from_secs(60);
 fn listen() -> ListenSettings {
     ListenSettings {
         http: Vec::new(),
+        https: Vec::new(),
+        redirect_https: false,
+        http2: true,
         workers: 1,
         trusted_proxies: Vec::new(),
+        proxy_protocol: Vec::new(),
+        handshake_timeout: PATIENT,
         header_timeout: PATIENT,
         idle_timeout: PATIENT,
         drain: Duration::ZERO,

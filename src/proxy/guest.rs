@@ -1,0 +1,23 @@
+//! Who is at the other end of a client's connection.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::headers::Sender;
+use crate::model::Scheme;
+
+/// What is known of a client for as long as its connection lasts.
+#[derive(Clone, Debug)]
+pub(super) struct Guest {
+    /// Of the client, or of the proxy that speaks for it.
+    pub(super) address: IpAddr,
+    pub(super) sender: Sender,
+}
+
+impl Guest {
+    pub(super) fn new(address: IpAddr, scheme: Scheme, trusted_proxies: &[IpNet]) -> Self {
+        let address = address.to_canonical();
+        Self { address, sender: Sender::new(address, scheme, trusted_proxies) }
+    }
+}
