@@ -12,7 +12,7 @@ use super::listener::{self, Listener};
 use super::stop::Stop;
 use super::worker::Worker;
 use crate::metrics::DataMetrics;
-use crate::model::ListenSettings;
+use crate::model::{LimitSettings, ListenSettings};
 use crate::table::TableReader;
 
 /// Tasks that run between two looks at the sockets: a whole batch of ready connections, which saves system calls.
@@ -23,6 +23,8 @@ const SWEEP: Duration = Duration::from_millis(500);
 /// What the data plane is started with.
 pub struct FrontSettings {
     pub listen: ListenSettings,
+    /// Of connections and requests no number stands for another: 0 takes none.
+    pub limits: LimitSettings,
     pub access: Option<AccessWriter>,
     pub table: TableReader,
     pub metrics: DataMetrics,
@@ -32,8 +34,8 @@ pub struct FrontSettings {
 
 impl FrontSettings {
     fn worker(&self, shared: &Arc<Shared>) -> Worker {
-        let Self { listen, access, table, metrics, stop } = self;
-        Worker::new(listen, access.clone(), table.clone(), metrics.clone(), shared.clone(), stop.clone())
+        let Self { listen, limits, access, table, metrics, stop } = self;
+        Worker::new(listen, *limits, access.clone(), table.clone(), metrics.clone(), shared.clone(), stop.clone())
     }
 }
 

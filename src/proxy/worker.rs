@@ -17,12 +17,12 @@ use super::deliver::{Shared, Waiting};
 use super::pool::Pool;
 use super::stop::Stop;
 use crate::metrics::{DataMetrics, Open};
-use crate::model::ListenSettings;
+use crate::model::{LimitSettings, ListenSettings};
 use crate::net::outbox::Outbox;
 use crate::table::TableReader;
 
-/// A request's head, in bytes; a larger one is answered with 431.
-const MAX_HEAD: usize = 64 * 1024;
+/// What hyper has room for without a heap: fields of a request.
+const USUAL_HEADERS: u32 = 100;
 
 /// One worker: a thread with a runtime of its own, so that nothing here is shared with another core but the table, the
 /// positions and the counters behind the handles, and what requests that failed leave behind.
@@ -35,6 +35,7 @@ pub(super) struct Worker {
     pub(super) http: http1::Builder,
     pub(super) metrics: DataMetrics,
     pub(super) access: Option<AccessWriter>,
+    pub(super) limits: LimitSettings,
     pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) header_timeout: Duration,
     pub(super) idle_timeout: Duration,
@@ -50,6 +51,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         listen: &ListenSettings,
+        limits: LimitSettings,
         access: Option<AccessWriter>,
         table: TableReader,
         metrics: DataMetrics,
@@ -57,7 +59,11 @@ impl Worker {
         stop: Stop,
     ) -> Self {
         let mut http = http1::Builder::new();
-        http.max_buf_size(MAX_BUFFER).max_header_size(MAX_HEAD);
+        let head = limits.request_line.saturating_add(limits.header_bytes);
+        http.max_buf_size(MAX_BUFFER).max_header_size(head as usize);
+        if limits.headers != USUAL_HEADERS {
+            http.max_headers(limits.headers as usize);
+        }
         Self {
             table,
             pool: Pool::default(),
@@ -67,6 +73,7 @@ impl Worker {
             http,
             metrics,
             access,
+            limits,
             trusted_proxies: listen.trusted_proxies.clone(),
             header_timeout: listen.header_timeout,
             idle_timeout: listen.idle_timeout,

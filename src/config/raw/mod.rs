@@ -21,7 +21,7 @@ mod track;
 pub(super) use affinity::{RawAffinity, RawCookie};
 pub(super) use choice::{RawRule, RawTester};
 pub(super) use gate::RawGate;
-pub(super) use limits::RawLimits;
+pub(super) use limits::{RawLimits, RawRate, RawServiceLimits};
 pub(super) use monitor::{RawCheck, RawMonitor, RawQuantity, RawWatchRule};
 pub(super) use notify::{RawMail, RawNotify, RawRollback, RawWebhook};
 pub(super) use outlier::RawOutlier;
@@ -36,6 +36,7 @@ pub(super) use track::{RawBackend, RawTrack};
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Raw {
     pub(super) listen: RawListen,
+    pub(super) limits: RawLimits,
     pub(super) log: RawLog,
     pub(super) admin: RawAdmin,
     pub(super) redis: Option<RawRedis>,

@@ -40,6 +40,7 @@ pub(super) use monitor::monitor;
 /// meant.
 pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path, complete: bool) -> Option<Settings> {
     let listen = listen::listen(problems, &raw.listen);
+    let limits = limits::limits(problems, &raw.limits);
     let log = log::log(problems, &raw.log);
     let admin = listen::admin(problems, &raw.admin, directory);
     listen::doors_differ(problems, listen.as_ref(), admin.as_ref());
@@ -68,6 +69,7 @@ pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path,
     let services = services.into_iter().collect::<Option<Vec<_>>>()?;
     Some(Settings {
         listen: listen?,
+        limits: limits?,
         log: log?,
         admin: admin?,
         redis: redis.map_or(Some(None), |redis| redis.map(Some))?,

@@ -62,6 +62,8 @@ fn the_full_file_has_every_key_there_is() {
     let tables = [
         ("", &full),
         ("listen.", full["listen"].as_table().unwrap()),
+        ("limits.", full["limits"].as_table().unwrap()),
+        ("limits.rate.", full["limits"]["rate"].as_table().unwrap()),
         ("log.", full["log"].as_table().unwrap()),
         ("admin.", full["admin"].as_table().unwrap()),
         ("redis.", full["redis"].as_table().unwrap()),
@@ -77,6 +79,7 @@ fn the_full_file_has_every_key_there_is() {
         ("service.retry.", of("retry")),
         ("service.outlier.", of("outlier")),
         ("service.limits.", of("limits")),
+        ("service.limits.rate.", of("limits")["rate"].as_table().unwrap()),
         ("service.gate.", of("gate")),
         ("service.cookie.", of("cookie")),
         ("service.tester.", of("tester")),
@@ -93,7 +96,7 @@ fn the_full_file_has_every_key_there_is() {
             assert!(table.contains_key(&key), "{path}{key} is not in coalmine.toml");
         }
     }
-    assert_eq!(seen, 132);
+    assert_eq!(seen, 149);
 }
 
 /// The keys of a table, as the refusal of an unknown one lists them.
@@ -117,6 +120,9 @@ fn what_is_printed_is_a_configuration_of_the_same_meaning() {
         http = ["127.0.0.1:0", "127.0.0.1:0"]
         trusted_proxies = ["10.0.0.0/8", "::1"]
         lame_duck = "3s"
+        [limits]
+        max_connections = 500
+        rate = { requests = 10, burst = 100 }
         [balancer]
         name = "lb_1.example"
         [redis]
@@ -150,7 +156,7 @@ fn what_is_printed_is_a_configuration_of_the_same_meaning() {
         tester = { header = "X-Canary", cookie = "canary" }
         retry = { idempotent = true, buffer = 0, canary_statuses = [], stable_statuses = ["429", "503"] }
         outlier = { consecutive = 0, window = "90s", base_ejection = "1500ms" }
-        limits = { requests = 100, queue = 10, queue_timeout = "250ms" }
+        limits = { requests = 100, queue = 10, queue_timeout = "250ms", body = 5000000000, rate.requests = 7 }
         gate.follow_peers = false
         [[service.rule]]
         header = "X-Team"
