@@ -10,6 +10,8 @@ use super::guest::Guest;
 use super::pace::Pace;
 use super::worker::Worker;
 use crate::model::Scheme;
+use crate::net::preface::Preface;
+use crate::net::prefixed::Prefixed;
 use crate::net::stream::Stream;
 
 /// Serves a client from its first byte to its last.
@@ -18,7 +20,18 @@ pub(super) async fn welcome(worker: Arc<Worker>, scheme: Scheme, tcp: TcpStream,
     let io = Stream::new(tcp, pace.clone(), worker.outbox.clone());
     let guest = Guest::new(peer.ip(), scheme, &worker.trusted_proxies);
     match scheme {
-        Scheme::Http => connection::http1(worker, guest, pace, io).await,
+        Scheme::Http if worker.http2 => plain(worker, guest, pace, io).await,
+        Scheme::Http => drop(connection::http1(worker, guest, pace, io).await),
         Scheme::Https => drop(io),
+    }
+}
+
+/// Serves whichever protocol the first bytes are of: the parser of HTTP/1.1 finds the preface of HTTP/2, so that nothing
+/// has to be looked at before it.
+async fn plain(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: Stream<Arc<Pace>>) {
+    let served = connection::http1(worker.clone(), guest.clone(), pace.clone(), Preface::new(io)).await;
+    if let Some((io, head)) = served {
+        // Boxed: the other connections need not be as large.
+        Box::pin(connection::http2(worker, guest, pace, Prefixed::new(head, io.into_inner()))).await;
     }
 }

@@ -1,8 +1,8 @@
 //! The data plane, in the order in which a request meets it.
 //!
 //! 1. [`front`] starts the workers; [`listener`]: one accepts a connection.
-//! 2. [`entrance`]: who is there ([`guest`]) and what is spoken; [`connection`]: the connection lives, under the clock of
-//!    [`pace`].
+//! 2. [`entrance`]: who is there ([`guest`]) and what is spoken; [`connection`], or [`http2`]: the connection lives,
+//!    under the clock of [`pace`].
 //! 3. [`handler`]: a request is looked at, routed, and answered.
 //! 4. [`choice`]: what the request says about its track; [`split`]: the track by turns, then the backend in it, by
 //!    [`balance`].
@@ -31,6 +31,7 @@ mod front;
 mod guest;
 mod handler;
 pub mod headers;
+mod http2;
 mod listener;
 mod pace;
 mod pool;

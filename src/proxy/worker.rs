@@ -33,6 +33,8 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) http: http1::Builder,
+    /// Whether HTTP/2 is spoken with who begins with it.
+    pub(super) http2: bool,
     pub(super) metrics: DataMetrics,
     pub(super) access: Option<AccessWriter>,
     pub(super) limits: LimitSettings,
@@ -71,6 +73,7 @@ impl Worker {
             shared,
             outbox: Arc::default(),
             http,
+            http2: listen.http2,
             metrics,
             access,
             limits,
