@@ -1,6 +1,7 @@
 //! Sockets: how they are bound, how bytes move over them, how names become addresses.
 
 pub mod bind;
+pub mod guard;
 pub mod outbox;
 pub mod resolve;
 pub mod stream;

@@ -14,6 +14,8 @@ use super::guest::Guest;
 use super::handler::{Client, handle};
 use super::pace::{Pace, Phase};
 use super::worker::Worker;
+use crate::metrics::Refused;
+use crate::net::guard::{Guarded, Post};
 
 /// How far ahead the timer is set when there is no deadline, in nanoseconds.
 const FARTHEST: u64 = 60_000_000_000;
@@ -31,7 +33,8 @@ where
 {
     let peer = guest.address;
     let client = Arc::new(Client { worker: worker.clone(), pace: pace.clone(), guest });
-    let io = TokioIo::new(io);
+    let post = Arc::new(Post::default());
+    let io = TokioIo::new(Guarded::new(io, post.clone()));
     let service = service_fn(move |request| handle(client.clone(), request));
     let mut http = pin!(worker.http.serve_connection(io, service));
     let mut watch = Watch::new(&pace);
@@ -39,6 +42,7 @@ where
     let mut asked = false;
     let mut leaving = false;
     let mut last_call = None;
+    let mut unreadable = false;
 
     poll_fn(|cx| {
         // Registered once, to be woken; flags tell the rest.
@@ -54,6 +58,7 @@ where
             }
             if let Poll::Ready(ended) = http.as_mut().poll(cx) {
                 if let Err(error) = ended {
+                    unreadable = error.is_parse() && !error.is_parse_too_large();
                     tracing::debug!(%peer, %error, "connection ended");
                 }
                 return Poll::Ready(());
@@ -79,6 +84,9 @@ where
         }
     })
     .await;
+    if unreadable || post.is_violated() {
+        worker.metrics.refused.count(Refused::Framing);
+    }
 }
 
 /// The one timer of a connection. It is set again only when it fires or when the deadline moves before it, so that a
