@@ -3,5 +3,6 @@
 pub mod bind;
 pub mod guard;
 pub mod outbox;
+pub mod proxy_protocol;
 pub mod resolve;
 pub mod stream;

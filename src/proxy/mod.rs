@@ -1,7 +1,7 @@
 //! The data plane, in the order in which a request meets it.
 //!
 //! 1. [`front`] starts the workers; [`listener`]: one accepts a connection.
-//! 2. [`entrance`]: who is there ([`guest`]) and what is spoken; [`connection`]: the connection lives, under the clock of
+//! 2. [`entrance`]: who is there ([`proxy_header`], [`guest`]) and what is spoken; [`connection`]: the connection lives, under the clock of
 //!    [`pace`].
 //! 3. [`handler`]: a request is looked at, routed, and answered.
 //! 4. [`choice`]: what the request says about its track; [`split`]: the track by turns, then the backend in it, by
@@ -34,6 +34,7 @@ pub mod headers;
 mod listener;
 mod pace;
 mod pool;
+mod proxy_header;
 mod refusal;
 mod reply;
 pub mod split;

@@ -1,7 +1,5 @@
 //! A body in chunks (RFC 9112, 7.1).
 
-use memchr::memchr;
-
 use super::field::{LONGEST, is_blank};
 use super::scanner::Violation;
 
@@ -39,9 +37,9 @@ pub(super) enum Chunked {
     DataCr,
     /// Before a trailer or the end.
     LineStart,
-    Trailer {
-        last: u8,
-    },
+    TrailerName,
+    TrailerValue,
+    TrailerCr,
     EndCr,
     End,
 }
@@ -57,22 +55,18 @@ impl Chunked {
         while let Some(&byte) = bytes.get(at)
             && !self.has_ended()
         {
-            let rest = &bytes[at..];
-            let read = match *self {
-                Self::Data { left } => usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len())),
-                Self::Trailer { .. } => memchr(b'\n', rest).unwrap_or(rest.len() - 1) + 1,
-                _ => 1,
-            };
-            let violation = Violation { at };
+            let rest = (bytes.len() - at) as u64;
+            let mut read = 1;
             *self = match *self {
-                Self::Data { left } if left == read as u64 => Self::DataEnd,
-                Self::Data { left } => Self::Data { left: left - read as u64 },
-                Self::Trailer { last } => match *rest[..read].last_chunk().unwrap_or(&[last, byte]) {
-                    [b'\r', b'\n'] => Self::LineStart,
-                    [_, b'\n'] => return Err(Violation { at: at + read - 1 }),
-                    [_, last] => Self::Trailer { last },
-                },
-                state => state.step(byte).ok_or(violation)?,
+                Self::Data { left } if left > rest => {
+                    read = bytes.len() - at;
+                    Self::Data { left: left - rest }
+                }
+                Self::Data { left } => {
+                    read = left as usize;
+                    Self::DataEnd
+                }
+                state => state.step(byte).ok_or(Violation { at })?,
             };
             at += read;
         }
@@ -88,9 +82,7 @@ impl Chunked {
             (Self::Size { size, .. } | Self::Blank { size }, _) if is_blank(byte) => Self::Blank { size },
             (Self::Size { size, digits }, _) => digit(size, digits, byte)?,
             (Self::Extension { size, .. }, b'\r') => Self::SizeCr { size },
-            (Self::Extension { size, length }, _)
-                if (is_blank(byte) || !byte.is_ascii_control()) && length < LONGEST_EXTENSION =>
-            {
+            (Self::Extension { size, length }, _) if is_text(byte) && length < LONGEST_EXTENSION => {
                 Self::Extension { size, length: length + 1 }
             }
             (Self::SizeCr { size: 0 }, b'\n') => Self::LineStart,
@@ -98,8 +90,11 @@ impl Chunked {
             (Self::DataEnd, b'\r') => Self::DataCr,
             (Self::DataCr, b'\n') => Self::Start,
             (Self::LineStart, b'\r') => Self::EndCr,
-            (Self::LineStart, b'\n') => return None,
-            (Self::LineStart, _) => Self::Trailer { last: byte },
+            (Self::LineStart | Self::TrailerName, _) if is_token(byte) => Self::TrailerName,
+            (Self::TrailerName, b':') => Self::TrailerValue,
+            (Self::TrailerValue, b'\r') => Self::TrailerCr,
+            (Self::TrailerValue, _) if is_text(byte) => Self::TrailerValue,
+            (Self::TrailerCr, b'\n') => Self::LineStart,
             (Self::EndCr, b'\n') => Self::End,
             _ => return None,
         })
@@ -110,4 +105,14 @@ fn digit(size: u64, digits: u8, byte: u8) -> Option<Chunked> {
     let digit = char::from(byte).to_digit(16).filter(|_| digits < MOST_DIGITS)?;
     let size = size.checked_mul(16)?.checked_add(u64::from(digit)).filter(|size| *size <= LONGEST)?;
     Some(Chunked::Size { size, digits: digits + 1 })
+}
+
+/// What a value may be made of (RFC 9110, 5.5).
+fn is_text(byte: u8) -> bool {
+    byte == b'\t' || !byte.is_ascii_control()
+}
+
+/// What a name may be made of (RFC 9110, 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -4,7 +4,7 @@
 //! use refuses most of what is unclear, but not all: it takes a line that ends with LF alone, several fields of framing
 //! in one head, codings that it does not undo, and whatever stands behind a chunk's size. So a [`Scanner`] reads every
 //! byte before the parser does, and knows of just enough to tell where each message ends. It leaves to the parser what
-//! that refuses anyway: NUL and bare CR in a head, white space around a name, folded lines, bad trailers.
+//! that refuses anyway: NUL and bare CR in a head, white space around a name, folded lines.
 //!
 //! - `scanner`: heads and bodies. `field`: the two fields of framing. `chunked`: a body in chunks.
 

@@ -116,7 +116,13 @@ const BAD_CHUNKS: &[&str] = &[
     "0\r\n\r!x",
     "0\r\n\r!\r\n",
     "0\r\nX: y!\n\r\n",
-    "0\r\nX: y\r\nZ: a\r\nb!\n!\n\r\n",
+    "0\r\nX: y\r\nb!\n\r\n",
+    "0\r\n!: y\r\n\r\n",
+    "0\r\n! X: y\r\n\r\n",
+    "0\r\nX! : y\r\n\r\n",
+    "0\r\nX: y!\0\r\n\r\n",
+    "0\r\nX: y\r!z\r\n\r\n",
+    "0\r\nX: y\r\n!\tz\r\n\r\n",
 ];
 
 fn bad() -> Vec<(Vec<u8>, usize)> {
