@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use super::crowd::Entry;
 use super::guest::Guest;
 use super::pace::Pace;
+use super::proxy_header;
 use super::worker::Worker;
 use super::{connection, farewell};
 use crate::model::Scheme;
@@ -16,9 +17,10 @@ use crate::net::prefixed::Prefixed;
 use crate::net::stream::Stream;
 
 /// Serves a client from its first byte to its last; `_entry` is its place until then.
-pub(super) async fn welcome(worker: Arc<Worker>, _entry: Entry, scheme: Scheme, tcp: TcpStream, peer: SocketAddr) {
+pub(super) async fn welcome(worker: Arc<Worker>, _entry: Entry, scheme: Scheme, mut tcp: TcpStream, peer: SocketAddr) {
+    let Some(address) = proxy_header::client(&worker, &mut tcp, peer.ip()).await else { return };
     // Those that speak for others are no clients.
-    let address = peer.ip().to_canonical();
+    let address = address.to_canonical();
     let proxy = worker.trusted_proxies.iter().any(|network| network.contains(&address));
     let place = if proxy { Ok(None) } else { worker.crowd.admit(address).map(Some) };
     let _place = match place {
@@ -28,7 +30,7 @@ pub(super) async fn welcome(worker: Arc<Worker>, _entry: Entry, scheme: Scheme, 
     let pace = Pace::new(worker.idle_timeout, worker.header_timeout).with_rate(worker.limits.body_rate);
     let pace = Arc::new(pace);
     let io = Stream::new(tcp, pace.clone(), worker.outbox.clone());
-    let guest = Guest::new(peer.ip(), scheme, &worker.trusted_proxies);
+    let guest = Guest::new(address, scheme, &worker.trusted_proxies);
     match scheme {
         Scheme::Http if worker.http2 => plain(worker, guest, pace, io).await,
         Scheme::Http => drop(connection::http1(worker, guest, pace, io).await),
