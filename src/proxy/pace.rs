@@ -14,6 +14,9 @@ use crate::net::stream::Witness;
 /// Writes of this many bytes and more may have waited for the client, and are worth a look at the clock.
 const MUCH: usize = 16 * 1024;
 
+/// How long a client may go on sending after the connection's end was sent, in nanoseconds.
+const LINGER: u64 = 2_000_000_000;
+
 /// What a connection is doing, which decides what a missed deadline means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -321,6 +324,11 @@ impl Witness for std::sync::Arc<Pace> {
             Phase::Response => self.set_deadline(self.now() + self.body_idle.load(Relaxed)),
             Phase::Head | Phase::Upload | Phase::Waiting => {}
         }
+    }
+
+    fn lingers(&self) -> bool {
+        self.end_by(self.now() + LINGER);
+        true
     }
 
     /// A response has begun and not been handed over to its end: it broke off, stood still, or was cut by a stop.

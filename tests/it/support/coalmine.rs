@@ -194,6 +194,20 @@ impl Coalmine {
         metrics::sum(&self.ask("GET", "/metrics").text(), name, labels).unwrap_or(0.0)
     }
 
+    /// How often a limit or a check has fired.
+    #[track_caller]
+    pub(crate) fn refused(&self, reason: &str) -> f64 {
+        self.metric("coalmine_refused_total", &[("reason", reason)])
+    }
+
+    /// Resident memory in KiB.
+    #[track_caller]
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.pid())).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        resident.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// One request through the proxy on a connection of its own.
     #[track_caller]
     pub(crate) fn get(&self, target: &str) -> Response {
