@@ -20,8 +20,8 @@ pub trait Witness {
     /// The socket takes nothing because the other side does not (`true`), or takes something again.
     fn waits(&self, _waits: bool) {}
 
-    /// The end was sent, and the other side has sent something that nobody read. Whether what it sends is read for a
-    /// while: to close over it would reset the connection, and with it what was sent last may be lost.
+    /// The end was sent. Whether what the other side still sends is read and dropped until it ends, too: to close over it
+    /// would reset the connection, and with it what was sent last may be lost. Whoever says so bounds the time.
     fn lingers(&self) -> bool {
         false
     }
@@ -63,20 +63,14 @@ impl<W: Witness> Stream<W> {
 }
 
 impl<W: Witness> Stream<W> {
-    /// Ready when the other side has ended, or sends nothing; pending for as long as it does if the witness lingers.
+    /// Reads and drops until the other side has ended.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut dropped = [const { MaybeUninit::uninit() }; 4096];
         loop {
             let mut buf = ReadBuf::uninit(&mut dropped);
-            match Pin::new(&mut self.incoming).poll_read(cx, &mut buf) {
-                Poll::Pending if self.lingering => return Poll::Pending,
-                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
-                    if !self.lingering && !self.witness.lingers() {
-                        return Poll::Ready(Ok(()));
-                    }
-                    self.lingering = true;
-                }
-                Poll::Pending | Poll::Ready(_) => return Poll::Ready(Ok(())),
+            match ready!(Pin::new(&mut self.incoming).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => {}
+                _ => return Poll::Ready(Ok(())),
             }
         }
     }
@@ -143,6 +137,7 @@ impl<W: Witness + Unpin> AsyncWrite for Stream<W> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.outgoing.poll_shutdown(cx))?;
-        self.poll_linger(cx)
+        self.lingering = self.lingering || self.witness.lingers();
+        if self.lingering { self.poll_linger(cx) } else { Poll::Ready(Ok(())) }
     }
 }

@@ -52,6 +52,7 @@ pub(super) struct Pace {
     starved: AtomicBool,
     gone: AtomicBool,
     overran: AtomicBool,
+    unread: AtomicBool,
     flow: Flow,
 }
 
@@ -73,6 +74,7 @@ impl Pace {
             starved: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             overran: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
             flow: Flow::new(0),
         }
     }
@@ -117,6 +119,7 @@ impl Pace {
             }
         };
         self.missed.store(false, Relaxed);
+        self.unread.store(false, Relaxed);
         self.flow.begin();
         self.enter(Phase::Upload);
         self.set_deadline(u64::MAX);
@@ -211,6 +214,11 @@ impl Pace {
     pub(super) fn overrun(&self) {
         self.overran.store(true, Relaxed);
         self.go();
+    }
+
+    /// The request is answered although its body was not taken whole.
+    pub(super) fn leave_unread(&self) {
+        self.unread.store(true, Relaxed);
     }
 
     pub(super) fn overran(&self) -> bool {
@@ -327,8 +335,11 @@ impl Witness for std::sync::Arc<Pace> {
     }
 
     fn lingers(&self) -> bool {
-        self.end_by(self.now() + LINGER);
-        true
+        let unread = self.unread.load(Relaxed);
+        if unread {
+            self.end_by(self.now() + LINGER);
+        }
+        unread
     }
 
     /// A response has begun and not been handed over to its end: it broke off, stood still, or was cut by a stop.

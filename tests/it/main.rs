@@ -42,3 +42,4 @@ mod streaming;
 mod support;
 mod systemd;
 mod trial;
+mod unprivileged;

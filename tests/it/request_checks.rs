@@ -203,6 +203,17 @@ fn nobody_passes_a_field_of_ours_under_another_name() {
     assert_eq!(names, ["x_other"]);
 }
 
+#[test]
+fn what_is_no_http_is_counted() {
+    let backend = Backend::start("a");
+    let coalmine = Config::of(&[&backend], &[]).start();
+    for bytes in ["GET / HTTP/1.1\r\nHost: a\r\nno colon here\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n\r\n"] {
+        assert_eq!(sent(&coalmine, bytes.to_owned()), 400, "{bytes}");
+    }
+    eventually("both are counted", || coalmine.refused("framing") == 2.0);
+    assert_eq!(backend.count(), 0);
+}
+
 /// A balancer before one backend, which takes bodies of 10 bytes.
 fn limited(backend: &Backend) -> Coalmine {
     Config::new().service(Service::of("web", &[backend], &[]).table("limits", "body = 10")).start()
