@@ -155,5 +155,6 @@ fn assert_overload(connection: &mut Connection) {
     assert_eq!((refused.status(), refused.text().as_str()), (503, "503 service unavailable: overload\n"));
     assert_eq!(refused.head.get("retry-after").as_deref(), Some("1"));
     assert_eq!(refused.head.get("connection").as_deref(), Some("close"));
-    assert_eq!(connection.receive_to_end().unwrap(), b"");
+    // A client that was slow to take it may see a reset then.
+    assert!(connection.receive_to_end().is_ok_and(|rest| rest.is_empty()) || connection.has_ended());
 }

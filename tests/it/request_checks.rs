@@ -231,5 +231,6 @@ fn assert_too_large(connection: &mut Connection) {
     assert_eq!((response.status(), response.text().as_str()), (413, "413 content too large\n"));
     assert_eq!(response.head.get("connection").as_deref(), Some("close"));
     assert_eq!(response.interim, [0; 0]);
-    assert!(connection.receive_to_end().is_ok_and(|rest| rest.is_empty()), "then the end");
+    // A client that was slow to take it may see a reset then.
+    assert!(connection.receive_to_end().is_ok_and(|rest| rest.is_empty()) || connection.has_ended(), "then the end");
 }
