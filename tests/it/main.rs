@@ -14,6 +14,7 @@ mod docs;
 mod eject;
 mod failure;
 mod framing;
+mod fuzz;
 mod handover;
 mod headers;
 mod health;
