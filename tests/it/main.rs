@@ -15,6 +15,7 @@ mod docs;
 mod eject;
 mod failure;
 mod framing;
+mod fuzz;
 mod handover;
 mod headers;
 mod health;

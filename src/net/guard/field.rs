@@ -61,6 +61,16 @@ pub(super) enum Step {
 }
 
 impl Field {
+    /// Whether a line may turn out to be such a field. Said of one that is cut off, too.
+    pub(super) fn may_begin(line: &[u8]) -> bool {
+        match line {
+            [b'c' | b'C', _, _, _, _, _, _, _, ninth, ..] => ninth.eq_ignore_ascii_case(&CONTENT_LENGTH[8]),
+            [b't' | b'T', _, _, _, _, _, _, _, ninth, ..] => ninth.eq_ignore_ascii_case(&TRANSFER_ENCODING[8]),
+            [b'c' | b'C' | b't' | b'T', ..] => true,
+            _ => false,
+        }
+    }
+
     /// `byte` is the first one of a line.
     pub(super) fn begin(byte: u8) -> Option<Self> {
         let which = match byte {

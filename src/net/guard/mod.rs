@@ -6,10 +6,11 @@
 //! byte before the parser does, and knows of just enough to tell where each message ends. It leaves to the parser what
 //! that refuses anyway: NUL and bare CR in a head, white space around a name, folded lines.
 //!
-//! - `scanner`: heads and bodies. `field`: the two fields of framing. `chunked`: a body in chunks.
+//! - `scanner`: messages. `lines`: a head. `field`: its two fields that frame a body. `chunked`: a body in chunks.
 
 mod chunked;
 mod field;
+mod lines;
 mod scanner;
 #[cfg(test)]
 mod tests;

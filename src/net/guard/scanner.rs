@@ -1,9 +1,8 @@
 //! Where the messages of a client's HTTP/1 connection end.
 
-use memchr::memchr;
-
 use super::chunked::Chunked;
 use super::field::{Field, Framing, Step};
+use super::lines;
 
 /// A byte that cannot be part of a message which means the same to everybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,25 +58,25 @@ impl Scanner {
             let violation = Err(Violation { at });
             let mut read = 1;
             self.state = match self.state {
-                State::Line { last } => match memchr(b'\n', &bytes[at..]) {
-                    Some(length) => {
-                        let end = at + length;
-                        if (if length > 0 { bytes[end - 1] } else { last }) != b'\r' {
-                            return Err(Violation { at: end });
+                State::Start if byte == b'\r' => State::StartCr,
+                State::Start | State::Line { .. } => {
+                    let passed = lines::pass(&bytes[at..], self.last()).map_err(|wrong| wrong.behind(at))?;
+                    read = passed.unwrap_or(bytes.len() - at);
+                    match passed {
+                        // Most heads end here.
+                        Some(line) if self.framing.is_none() && bytes[at + line..].starts_with(b"\r\n") => {
+                            read += 2;
+                            State::Start
                         }
-                        read = length + 1;
-                        State::LineStart
+                        Some(_) => State::LineStart,
+                        None => State::Line { last: bytes[bytes.len() - 1] },
                     }
-                    None => {
-                        read = bytes.len() - at;
-                        State::Line { last: bytes[bytes.len() - 1] }
-                    }
-                },
-                State::LineStart => match (byte, Field::begin(byte)) {
-                    (b'\r', _) => State::HeadCr,
-                    (b'\n', _) => return violation,
-                    (_, Some(field)) => State::Field(field),
-                    (_, None) => State::Line { last: byte },
+                }
+                State::LineStart => match Field::begin(byte) {
+                    _ if byte == b'\r' => State::HeadCr,
+                    _ if byte == b'\n' => return violation,
+                    Some(field) => State::Field(field),
+                    None => State::Line { last: byte },
                 },
                 State::Field(field) => match field.step(byte) {
                     Step::Goes(field) => State::Field(field),
@@ -109,19 +108,26 @@ impl Scanner {
                     }
                 }
                 State::Chunked(mut chunked) => {
-                    read = chunked.scan(&bytes[at..]).map_err(|wrong| Violation { at: at + wrong.at })?;
+                    read = chunked.scan(&bytes[at..]).map_err(|wrong| wrong.behind(at))?;
                     if chunked.has_ended() { State::Start } else { State::Chunked(chunked) }
                 }
-                State::Start => match byte {
-                    b'\r' => State::StartCr,
-                    b'\n' => return violation,
-                    _ => State::Line { last: byte },
-                },
                 State::StartCr if byte != b'\n' => return violation,
                 State::StartCr => State::Start,
             };
             at += read;
         }
         Ok(())
+    }
+
+    /// The byte that was read last, where that can be the CR before the end of a line.
+    fn last(&self) -> u8 {
+        if let State::Line { last } = self.state { last } else { 0 }
+    }
+}
+
+impl Violation {
+    /// The same in a larger piece, of which this one begins at `start`.
+    fn behind(self, start: usize) -> Self {
+        Self { at: start + self.at }
     }
 }
