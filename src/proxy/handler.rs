@@ -20,9 +20,10 @@ use super::pace::Pace;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::upload::Upload;
-use super::upstream::Connection;
+use super::upstream::{Connection, Owner};
 use super::worker::Worker;
 use crate::metrics::Class;
+use crate::net::introduction::introduction;
 use crate::table::{Backend, TrialSeat, host_name};
 
 /// What the requests of one connection have in common.
@@ -30,6 +31,13 @@ pub(super) struct Client {
     pub(super) worker: Arc<Worker>,
     pub(super) pace: Arc<Pace>,
     pub(super) guest: Guest,
+}
+
+impl Client {
+    /// What `backend` is told of this client, and so what makes its connections this client's alone.
+    pub(super) fn owner(&self, backend: &Backend) -> Owner {
+        introduction(backend.upstream.proxy_protocol, Some(self.guest.ends)).map(Vec::into_boxed_slice)
+    }
 }
 
 /// Answers one request. Never fails: whatever goes wrong becomes a response. Messages are changed in place: moving them
@@ -52,7 +60,7 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
         // hyper takes a GET of unknown length for one without a body unless it is told.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    let mut errand = Errand::new(request, &exchange.backend.terms.retry, generation, found.host.is_some(), pinned);
+    let mut errand = Errand::new(request, &exchange.backend, generation, found.host.is_some(), pinned);
     let mut answer = Answer::default();
     let delivered = deliver::deliver(&client, &mut exchange, &mut errand, &mut answer).await;
 
@@ -80,7 +88,7 @@ fn pass_on(
     mut exchange: Exchange,
     mut response: Response<Incoming>,
     whole: Option<Bytes>,
-    mut connection: Box<Connection>,
+    mut connection: Connection,
 ) -> Response<Reply> {
     client.pace.responded(exchange.backend.timeout.idle);
     let version = std::mem::replace(response.version_mut(), Version::HTTP_11);

@@ -5,7 +5,10 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
+use std::task::Waker;
 use std::time::{Duration, Instant};
+
+use futures_util::task::AtomicWaker;
 
 use crate::net::stream::Witness;
 
@@ -30,7 +33,7 @@ pub(super) enum Phase {
 
 /// Deadlines and phase of one connection. All times are nanoseconds since the connection was opened.
 ///
-/// Only the connection's own task reads and writes it, so that relaxed atomics suffice.
+/// Only tasks of one worker read and write it, so that relaxed atomics suffice.
 #[derive(Debug)]
 pub(super) struct Pace {
     opened: Instant,
@@ -46,6 +49,7 @@ pub(super) struct Pace {
     uploading: AtomicBool,
     starved: AtomicBool,
     gone: AtomicBool,
+    watcher: AtomicWaker,
 }
 
 impl Pace {
@@ -65,6 +69,7 @@ impl Pace {
             uploading: AtomicBool::new(false),
             starved: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            watcher: AtomicWaker::new(),
         }
     }
 
@@ -151,6 +156,7 @@ impl Pace {
     /// The client broke off in the middle of its request's body: what fails now is not the backend's fault.
     pub(super) fn go(&self) {
         self.gone.store(true, Relaxed);
+        self.watcher.wake();
     }
 
     pub(super) fn gone(&self) -> bool {
@@ -167,6 +173,14 @@ impl Pace {
         self.uploading.store(false, Relaxed);
         if self.phase() == Phase::Upload {
             self.wait();
+        }
+        self.watcher.wake();
+    }
+
+    /// Wakes the connection when the upload ends, once. For an upload that another task takes from the client.
+    pub(super) fn watch(&self, waker: &Waker) {
+        if self.uploading() {
+            self.watcher.register(waker);
         }
     }
 

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::access::AccessWriter;
 use super::connect::MAX_BUFFER;
 use super::deliver::{Shared, Waiting};
+use super::opening::Opening;
 use super::pool::Pool;
 use super::stop::Stop;
 use crate::metrics::{DataMetrics, Open};
@@ -29,6 +30,7 @@ const MAX_HEAD: usize = 64 * 1024;
 pub(super) struct Worker {
     pub(super) table: TableReader,
     pub(super) pool: Pool,
+    pub(super) opening: Opening,
     pub(super) waiting: Waiting,
     pub(super) shared: Arc<Shared>,
     pub(super) outbox: Arc<Outbox>,
@@ -61,6 +63,7 @@ impl Worker {
         Self {
             table,
             pool: Pool::default(),
+            opening: Opening::default(),
             waiting: Waiting::default(),
             shared,
             outbox: Arc::default(),

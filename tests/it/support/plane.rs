@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use coalmine::metrics::Metrics;
 use coalmine::model::{
-    BackendId, Balance, CircuitLimits, ListenSettings, PathPrefix, PoolLimits, ProbeTarget, RetrySpec, Scheme,
-    ServiceName, StatusRanges, Timeouts, Track,
+    BackendId, Balance, CircuitLimits, Endpoint, ListenSettings, PathPrefix, PoolLimits, ProbeTarget, RetrySpec,
+    Scheme, ServiceName, StatusRanges, Timeouts, Track, Upstream,
 };
 use coalmine::proxy::{self, Front, FrontSettings, Listener, Stop};
 use coalmine::table::{
@@ -148,8 +148,11 @@ impl Plane {
             key: (self.stable.len() + self.canary.len()) as u64 + 1,
             id: target.backend.clone(),
             track,
+            address: Endpoint { host: address.ip().to_string().into(), port: address.port() }.into(),
             addresses: Arc::new([address]),
             authority: HeaderValue::try_from(address.to_string()).unwrap(),
+            upstream: Upstream::default(),
+            secure: None,
             served_by: None,
             weight: 1,
             timeout: Timeouts { connect: PATIENT, response: PATIENT, idle: PATIENT },
@@ -158,7 +161,7 @@ impl Plane {
             terms: self.terms.clone(),
             outcomes: Arc::default(),
             together: None,
-            circuit: self.limits.map(|limits| Arc::new(Circuit::new(limits))),
+            circuit: self.limits.map(|limits| Arc::new(Circuit::new(limits, false))),
         })
     }
 
