@@ -30,26 +30,30 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// Refused or unreachable everywhere, no address known, not within the time, or no trust. `QuotaExceeded`: the backend's
 /// limits.
 pub(super) async fn http1(worker: &Worker, backend: &Backend, owner: Owner) -> io::Result<Connection> {
-    let (io, heard) = open(worker, backend, &owner).await?;
-    Http1::new(io, heard, owner).await.map(Connection::Http1).map_err(io::Error::other)
+    let meter = meter(worker, backend).await?;
+    let opened = async {
+        let (io, heard) = dial(worker, backend, owner.as_deref(), meter).await?;
+        Http1::new(io, heard, owner).await.map(Connection::Http1).map_err(io::Error::other)
+    };
+    tokio::time::timeout(backend.timeout.connect, opened).await?
 }
 
-/// The same for HTTP/2.
+/// The same for HTTP/2, until the backend has said that it speaks it.
 ///
 /// # Errors
-/// As [`http1`], or the backend does not choose HTTP/2 over TLS.
+/// As [`http1`], or it does not speak it.
 pub(super) async fn http2(worker: &Worker, backend: &Backend, owner: Owner) -> io::Result<Arc<Shared>> {
-    let (io, heard) = open(worker, backend, &owner).await?;
-    Shared::open(io, heard, owner).await.map_err(io::Error::other)
+    let meter = meter(worker, backend).await?;
+    let opened = async {
+        let (io, heard) = dial(worker, backend, owner.as_deref(), meter).await?;
+        Shared::open(io, heard, owner).await
+    };
+    tokio::time::timeout(backend.timeout.connect, opened).await?
 }
 
-async fn open(worker: &Worker, backend: &Backend, owner: &Owner) -> io::Result<(Io, Arc<Heard>)> {
+async fn meter(worker: &Worker, backend: &Backend) -> io::Result<Meter> {
     let room = room(worker, backend).await?;
-    let heard = Arc::new(Heard::default());
-    let meter = Meter { _open: Open::one(&backend.metrics.connections), _room: room };
-    let dialed = dial(worker, backend, owner.as_deref(), heard.clone(), meter);
-    let io = tokio::time::timeout(backend.timeout.connect, dialed).await??;
-    Ok((io, heard))
+    Ok(Meter { _open: Open::one(&backend.metrics.connections), _room: room })
 }
 
 /// Room for one more connection; `None` where there are no limits. Idle connections of all workers are asked to give
@@ -60,13 +64,7 @@ async fn room(worker: &Worker, backend: &Backend) -> io::Result<Option<Room>> {
     room.map(Some).ok_or_else(|| io::Error::from(io::ErrorKind::QuotaExceeded))
 }
 
-async fn dial(
-    worker: &Worker,
-    backend: &Backend,
-    header: Option<&[u8]>,
-    heard: Arc<Heard>,
-    meter: Meter,
-) -> io::Result<Io> {
+async fn dial(worker: &Worker, backend: &Backend, header: Option<&[u8]>, meter: Meter) -> io::Result<(Io, Arc<Heard>)> {
     let mut socket = match &backend.address {
         Address::Network { .. } => Socket::Tcp(tcp(backend).await?),
         Address::Unix(path) => Socket::Unix(UnixStream::connect(&**path).await?),
@@ -74,15 +72,16 @@ async fn dial(
     if let Some(header) = header {
         socket.write_all(header).await?;
     }
-    let outbox = worker.outbox.clone();
-    Ok(match (socket, &backend.secure) {
-        (Socket::Tcp(tcp), None) => Io::tcp(Stream::new(tcp, heard, outbox), meter),
+    let (heard, outbox) = (Arc::new(Heard::default()), worker.outbox.clone());
+    let io = match (socket, &backend.secure) {
+        (Socket::Tcp(tcp), None) => Io::tcp(Stream::new(tcp, heard.clone(), outbox), meter),
         (Socket::Tcp(tcp), Some(secure)) => {
             let stream = secure.connect(Stream::new(tcp, (), outbox)).await?;
-            Io::other(Box::new(stream), heard, meter)
+            Io::other(Box::new(stream), heard.clone(), meter)
         }
-        (Socket::Unix(unix), _) => Io::other(Box::new(unix), heard, meter),
-    })
+        (Socket::Unix(unix), _) => Io::other(Box::new(unix), heard.clone(), meter),
+    };
+    Ok((io, heard))
 }
 
 async fn tcp(backend: &Backend) -> io::Result<TcpStream> {

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, SET_COOKIE, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Uri, Version};
@@ -12,7 +11,7 @@ use hyper::body::Incoming;
 
 use super::access::Entry;
 use super::choice::{self, Keepsake, Pinned, Visitor};
-use super::deliver::{self, Answer, Errand};
+use super::deliver::{self, Answer, Errand, Whole};
 use super::exchange::Exchange;
 use super::guest::Guest;
 use super::headers::{Found, X_SERVED_BY, forward_request, forward_response, scan};
@@ -87,7 +86,7 @@ fn pass_on(
     client: &Client,
     mut exchange: Exchange,
     mut response: Response<Incoming>,
-    whole: Option<Bytes>,
+    whole: Option<Whole>,
     mut connection: Connection,
 ) -> Response<Reply> {
     client.pace.responded(exchange.backend.timeout.idle);

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::Response;
 use hyper::body::Incoming;
 
@@ -18,6 +17,7 @@ use super::super::refusal::Refusal;
 use super::super::upstream::{Connection, Fate, Owner, Unanswered, form};
 use super::super::{connect, opening};
 use super::errand::Errand;
+use super::whole::Whole;
 use super::{again, waiting, whole};
 use crate::metrics::Failure;
 use crate::model::Track;
@@ -33,7 +33,7 @@ const MAX_REFUSALS: u32 = 3;
 pub(in crate::proxy) struct Answer {
     pub(in crate::proxy) response: Option<Response<Incoming>>,
     /// The whole body, if it was short and the request could have been repeated.
-    pub(in crate::proxy) whole: Option<Bytes>,
+    pub(in crate::proxy) whole: Option<Whole>,
     pub(in crate::proxy) connection: Option<Connection>,
 }
 

@@ -6,16 +6,19 @@
 
 use std::error::Error as _;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Instant;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::sync::Notify;
 
 use super::super::upload::Upload;
 use super::{Fate, Heard, Io, Owner, Unanswered};
@@ -34,14 +37,15 @@ const MAX_HEAD: u32 = 64 * 1024;
 /// Streams that were reset and are remembered, for what is still on its way to them.
 const RESETS: usize = 128;
 
+type Driver = Connection<TokioIo<Io>, Upload, TokioExecutor>;
+
 /// A connection that requests take streams of.
 pub(in crate::proxy) struct Shared {
     sender: SendRequest<Upload>,
     opened: Instant,
     heard: Arc<Heard>,
     pub(in crate::proxy) owner: Owner,
-    /// What the backend allows at a time.
-    allowed: Arc<AtomicUsize>,
+    driver: Arc<Mutex<Option<Driver>>>,
     active: AtomicU32,
     /// It takes no further request.
     retired: AtomicBool,
@@ -55,43 +59,41 @@ pub(in crate::proxy) struct Http2 {
 }
 
 impl Shared {
-    /// Boxed, and so is the future: connecting is rare.
+    /// Waits for the backend's settings, so that no request is sent that has to wait for a stream. The future is boxed:
+    /// connecting is rare. Cancel safe: dropped, it ends the connection.
     ///
     /// # Errors
-    /// The connection ended while its first frames were written.
+    /// The backend does not speak HTTP/2, or has ended the connection.
     pub(in crate::proxy) fn open(
-        io: Io,
+        mut io: Io,
         heard: Arc<Heard>,
         owner: Owner,
-    ) -> Pin<Box<dyn Future<Output = hyper::Result<Arc<Self>>> + Send>> {
+    ) -> Pin<Box<dyn Future<Output = io::Result<Arc<Self>>> + Send>> {
         Box::pin(async move {
+            let arrival = Arc::new(Notify::new());
+            io.announce(arrival.clone());
             let mut builder = Builder::new(TokioExecutor::new());
             builder
                 .timer(TokioTimer::new())
                 .initial_stream_window_size(STREAM_WINDOW)
                 .initial_connection_window_size(CONNECTION_WINDOW)
                 .max_header_list_size(MAX_HEAD)
+                // None before it has said how many.
+                .initial_max_send_streams(0)
                 .max_send_buf_size(SEND_BUFFER)
                 .max_concurrent_reset_streams(RESETS);
-            let (sender, mut driver) = builder.handshake(TokioIo::new(io)).await?;
-            let allowed = Arc::new(AtomicUsize::new(driver.current_max_send_streams()));
-            let told = allowed.clone();
-            tokio::spawn(async move {
-                let ended = poll_fn(|cx| {
-                    let polled = Pin::new(&mut driver).poll(cx);
-                    told.store(driver.current_max_send_streams(), Relaxed);
-                    polled
-                });
-                if let Err(error) = ended.await {
-                    tracing::debug!(%error, "backend connection ended");
-                }
-            });
+            let (sender, driver) = builder.handshake(TokioIo::new(io)).await.map_err(io::Error::other)?;
+            let driver = Arc::new(Mutex::new(Some(driver)));
+            tokio::spawn(drive(driver.clone(), arrival.clone()));
+            while lock(&driver).as_ref().ok_or(io::ErrorKind::InvalidData)?.current_max_send_streams() == 0 {
+                arrival.notified().await;
+            }
             Ok(Arc::new(Self {
                 sender,
                 opened: Instant::now(),
                 heard,
                 owner,
-                allowed,
+                driver,
                 active: AtomicU32::new(0),
                 retired: AtomicBool::new(false),
             }))
@@ -100,8 +102,9 @@ impl Shared {
 
     /// Whether one more request can go over it now.
     pub(in crate::proxy) fn has_room(&self) -> bool {
-        let most = self.allowed.load(Relaxed).min(STREAMS as usize);
-        (self.active.load(Relaxed) as usize) < most && !self.is_closed()
+        let driver = lock(&self.driver);
+        let allowed = driver.as_ref().map_or(0, Driver::current_max_send_streams);
+        (self.active.load(Relaxed) as usize) < allowed.min(STREAMS as usize) && !self.is_closed()
     }
 
     pub(in crate::proxy) fn is_idle(&self) -> bool {
@@ -166,6 +169,25 @@ impl Http2 {
             self.retire();
         }
     }
+}
+
+/// Gives requests that were taken up but not sent back when it ends. The lock is never contended: only tasks of one
+/// worker take it, and none across an `.await`.
+async fn drive(driver: Arc<Mutex<Option<Driver>>>, arrival: Arc<Notify>) {
+    let ended = poll_fn(|cx| match lock(&driver).as_mut() {
+        Some(driver) => Pin::new(driver).poll(cx),
+        None => Poll::Ready(Ok(())),
+    });
+    if let Err(error) = ended.await {
+        tracing::debug!(%error, "backend connection ended");
+    }
+    let ended = lock(&driver).take();
+    drop(ended);
+    arrival.notify_one();
+}
+
+fn lock(driver: &Mutex<Option<Driver>>) -> MutexGuard<'_, Option<Driver>> {
+    driver.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Http2 {

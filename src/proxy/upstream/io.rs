@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 
 use crate::metrics::Open;
 use crate::net::stream::{Stream, Witness};
@@ -16,6 +17,8 @@ use crate::table::Room;
 /// Plain TCP, which most are, or anything else. It counts as a connection of its backend until it is dropped.
 pub(in crate::proxy) struct Io {
     socket: Socket,
+    /// Told whenever something came, if anybody wants to know.
+    arrival: Option<Arc<Notify>>,
     _meter: Meter,
 }
 
@@ -37,29 +40,43 @@ impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Other for T {}
 
 impl Io {
     pub(in crate::proxy) fn tcp(stream: Stream<Arc<Heard>>, meter: Meter) -> Self {
-        Self { socket: Socket::Tcp(stream), _meter: meter }
+        Self { socket: Socket::Tcp(stream), arrival: None, _meter: meter }
     }
 
     /// `heard` is told what comes.
     pub(in crate::proxy) fn other(other: Box<dyn Other>, heard: Arc<Heard>, meter: Meter) -> Self {
-        Self { socket: Socket::Other(other, heard), _meter: meter }
+        Self { socket: Socket::Other(other, heard), arrival: None, _meter: meter }
+    }
+}
+
+impl Io {
+    /// From now on whatever comes is told.
+    pub(super) fn announce(&mut self, arrival: Arc<Notify>) {
+        self.arrival = Some(arrival);
     }
 }
 
 impl AsyncRead for Io {
     #[inline]
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().socket {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let polled = match &mut this.socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Socket::Other(other, heard) => {
-                let before = buf.filled().len();
                 let polled = Pin::new(other).poll_read(cx, buf);
                 if buf.filled().len() > before {
                     heard.read(buf.filled().len() - before);
                 }
                 polled
             }
+        };
+        if let Some(arrival) = &this.arrival
+            && buf.filled().len() > before
+        {
+            arrival.notify_one();
         }
+        polled
     }
 }
 
