@@ -15,18 +15,23 @@ pub struct Ends {
 }
 
 /// What is said of a connection: for which client it is, or that it is the balancer's own. `None`: nothing is said.
+#[inline]
 pub fn introduction(version: ProxyProtocol, ends: Option<Ends>) -> Option<Vec<u8>> {
-    // Of one family, whatever socket took the connection.
-    let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
-    let ends = ends.map(|ends| (canonical(ends.client), canonical(ends.local)));
     match version {
         ProxyProtocol::Off => None,
-        ProxyProtocol::V1 => {
-            let addresses = ends.map_or(v1::Addresses::Unknown, v1::Addresses::from);
-            Some(addresses.to_string().into_bytes())
-        }
-        ProxyProtocol::V2 => Some(version_2(ends)),
+        ProxyProtocol::V1 => Some(version_1(ends.map(canonical))),
+        ProxyProtocol::V2 => Some(version_2(ends.map(canonical))),
     }
+}
+
+/// Of one family, whatever socket took the connection.
+fn canonical(ends: Ends) -> (SocketAddr, SocketAddr) {
+    let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+    (canonical(ends.client), canonical(ends.local))
+}
+
+fn version_1(ends: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
+    ends.map_or(v1::Addresses::Unknown, v1::Addresses::from).to_string().into_bytes()
 }
 
 fn version_2(ends: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {

@@ -55,7 +55,7 @@ fn each_connection_names_its_client_in_version_2() {
     let commands = || -> Vec<_> {
         let read = |header: &Vec<u8>| {
             let header = v2::Header::try_from(&header[..]).unwrap();
-            (header.command == v2::Command::Proxy).then(|| header.addresses)
+            (header.command == v2::Command::Proxy).then_some(header.addresses)
         };
         headers(&door).iter().map(read).collect()
     };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::Version;
 
 use crate::support::client::{Broken, request};
+use crate::support::frames;
 use crate::support::{Config, Connection, Deed, H2Backend, Latch, Service, eventually};
 
 /// One worker, so that requests share whatever they can, before backends of these tables.
@@ -236,6 +237,20 @@ fn a_goaway_under_load_loses_nothing() {
     });
     assert!(connections(&backend) > 3);
     assert_eq!(coalmine.metric("coalmine_backend_failures_total", &[]), 0.0);
+}
+
+#[test]
+fn a_request_above_the_last_id_of_a_goaway_is_sent_again_whatever_its_method() {
+    let (address, answered) = frames::leaving(2);
+    let web = Service::new("web").table("stable", &format!("backends = [\"{address}\"]\nh2 = true"));
+    let coalmine = Config::new().listen("workers = 1").service(web.probe("timeout = \"5s\"")).start();
+    let mut connection = coalmine.connect();
+    for n in 1..=3 {
+        connection.send(request("POST", "/x", &["Content-Length: 3"]) + "abc");
+        assert_eq!(connection.receive().status(), 200);
+        assert_eq!(answered.load(Ordering::SeqCst), n);
+    }
+    assert_eq!(coalmine.metric("coalmine_resends_total", &[]), 2.0);
 }
 
 #[test]

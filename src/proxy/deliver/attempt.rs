@@ -70,7 +70,7 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
     let mut pooled = first_connection(client, exchange, errand, &owner);
     let (mut connects, mut refusals) = (0, 0);
     loop {
-        let reused = pooled.is_some();
+        let pooled_before = pooled.is_some();
         let mut connection = match pooled.take() {
             Some(connection) => connection,
             None if connects == MAX_CONNECTS => return Ended::Failed(Failure::Closed),
@@ -83,6 +83,7 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
                 }
             }
         };
+        let reused = pooled_before || connection.is_shared();
         if let Some(other) = worker.table.read(|table| again::rerouted(table, exchange, errand)) {
             worker.pool.put(&exchange.backend, connection, Instant::now());
             return Ended::Left(other);

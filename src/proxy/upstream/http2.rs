@@ -47,6 +47,8 @@ pub(in crate::proxy) struct Shared {
     pub(in crate::proxy) owner: Owner,
     driver: Arc<Mutex<Option<Driver>>>,
     active: AtomicU32,
+    /// A request has used it.
+    used: AtomicBool,
     /// It takes no further request.
     retired: AtomicBool,
 }
@@ -54,6 +56,8 @@ pub(in crate::proxy) struct Shared {
 /// One request's stream of a [`Shared`] connection. Dropped, it gives its place back.
 pub(in crate::proxy) struct Http2 {
     shared: Arc<Shared>,
+    /// It is not the first of its connection.
+    pub(super) reused: bool,
     /// What had been heard when the request began.
     before: u64,
 }
@@ -95,6 +99,7 @@ impl Shared {
                 owner,
                 driver,
                 active: AtomicU32::new(0),
+                used: AtomicBool::new(false),
                 retired: AtomicBool::new(false),
             }))
         })
@@ -126,7 +131,7 @@ impl Shared {
     /// A stream, whether there is room or not: without it the request waits inside for one to end.
     pub(in crate::proxy) fn stream(self: &Arc<Self>) -> Http2 {
         self.active.fetch_add(1, Relaxed);
-        Http2 { shared: self.clone(), before: 0 }
+        Http2 { shared: self.clone(), reused: self.used.swap(true, Relaxed), before: 0 }
     }
 }
 

@@ -57,6 +57,11 @@ impl From<Http2> for Connection {
 }
 
 impl Connection {
+    /// Whether it is known that others have used it before. One of HTTP/1.1 that has just been opened nobody has.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self, Self::Http2(stream) if stream.reused)
+    }
+
     /// Makes the exchanges under way the last ones.
     pub(super) fn retire(&mut self) {
         match self {

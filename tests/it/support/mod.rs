@@ -9,6 +9,7 @@ pub(crate) mod config;
 mod conversation;
 pub(crate) mod door;
 pub(crate) mod eventually;
+pub(crate) mod frames;
 pub(crate) mod h2_backend;
 pub(crate) mod lineage;
 pub(crate) mod load;
