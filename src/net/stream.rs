@@ -32,6 +32,13 @@ pub trait Witness {
     }
 }
 
+/// Nobody wants to know.
+impl Witness for () {
+    fn read(&self, _bytes: usize) {}
+
+    fn written(&self, _bytes: usize) {}
+}
+
 /// A TCP stream that puts small writes into an [`Outbox`], and passes large ones on as they are, so that large bodies
 /// are not copied.
 ///

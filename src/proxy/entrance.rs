@@ -13,6 +13,7 @@ use super::worker::Worker;
 use super::{connection, farewell};
 use crate::metrics::Refused;
 use crate::model::Scheme;
+use crate::net::introduction::Ends;
 use crate::net::preface::Preface;
 use crate::net::prefixed::Prefixed;
 use crate::net::stream::Stream;
@@ -26,8 +27,11 @@ pub(super) async fn welcome(worker: Arc<Worker>, _entry: Entry, scheme: Scheme, 
     };
     let pace = Pace::new(worker.idle_timeout, worker.header_timeout).with_rate(worker.limits.body_rate);
     let pace = Arc::new(pace);
+    // A socket that has ended already has no name any more.
+    let local = tcp.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+    let client = SocketAddr::new(address, peer.port());
     let io = Stream::new(tcp, pace.clone(), worker.outbox.clone());
-    let guest = Guest::new(address, scheme, &worker.trusted_proxies);
+    let guest = Guest::new(Ends { client, local }, scheme, &worker.trusted_proxies);
     match scheme {
         Scheme::Http if worker.http2 => plain(worker, guest, pace, io).await,
         Scheme::Http => drop(connection::http1(worker, guest, pace, io).await),

@@ -27,7 +27,7 @@ pub(super) struct Exchange {
     class: Class,
     /// When the response was complete, on the clock of `pace`.
     ended: Option<u64>,
-    connection: Option<Box<Connection>>,
+    connection: Option<Connection>,
     /// The backend passes if the response ends well.
     passing: bool,
     /// `None` for most.
@@ -129,7 +129,7 @@ impl Exchange {
     }
 
     /// A response with this status is on its way to the client.
-    pub(super) fn responding(&mut self, status: StatusCode, connection: Option<Box<Connection>>) {
+    pub(super) fn responding(&mut self, status: StatusCode, connection: Option<Connection>) {
         self.class = Class::from(status);
         if let Some(seats) = &mut self.seats {
             // What a retry may add to is the work on an answer, not the time that its client takes to read it.

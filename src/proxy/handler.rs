@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, SET_COOKIE, TRANSFER_ENCODING};
 use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
@@ -13,7 +12,7 @@ use hyper::body::Incoming;
 use super::access::Entry;
 use super::check;
 use super::choice::{self, Keepsake, Pinned, Visitor};
-use super::deliver::{self, Answer, Errand};
+use super::deliver::{self, Answer, Errand, Whole};
 use super::exchange::Exchange;
 use super::guest::Guest;
 use super::headers::{X_SERVED_BY, forward_request, forward_response, scan};
@@ -22,9 +21,10 @@ use super::refusal::Refusal;
 use super::reply::Reply;
 use super::turn::Turn;
 use super::upload::Upload;
-use super::upstream::Connection;
+use super::upstream::{Connection, Owner};
 use super::worker::Worker;
 use crate::metrics::Class;
+use crate::net::introduction::introduction;
 use crate::table::{Backend, Intake, TrialSeat, host_name};
 
 /// What the requests of one connection have in common; over HTTP/2 each has a pace of its own.
@@ -32,6 +32,13 @@ pub(super) struct Client {
     pub(super) worker: Arc<Worker>,
     pub(super) pace: Arc<Pace>,
     pub(super) guest: Arc<Guest>,
+}
+
+impl Client {
+    /// What `backend` is told of this client, and so what makes its connections this client's alone.
+    pub(super) fn owner(&self, backend: &Backend) -> Owner {
+        introduction(backend.upstream.proxy_protocol, Some(self.guest.ends)).map(Vec::into_boxed_slice)
+    }
 }
 
 /// Answers one request. Never fails: whatever goes wrong becomes a response. Messages are changed in place: moving them
@@ -62,7 +69,7 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
         // hyper takes a GET of unknown length for one without a body unless it is told.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    let mut errand = Errand::new(request, &exchange.backend.terms.retry, generation, found.host.is_some(), pinned);
+    let mut errand = Errand::new(request, &exchange.backend, generation, found.host.is_some(), pinned);
     let mut answer = Answer::default();
     let delivered = deliver::deliver(&client, &mut exchange, &mut errand, &mut answer).await;
 
@@ -89,8 +96,8 @@ fn pass_on(
     client: &Client,
     mut exchange: Exchange,
     mut response: Response<Incoming>,
-    whole: Option<Bytes>,
-    mut connection: Box<Connection>,
+    whole: Option<Whole>,
+    mut connection: Connection,
 ) -> Response<Reply> {
     client.pace.responded(exchange.backend.timeout.idle);
     let version = std::mem::replace(response.version_mut(), Version::HTTP_11);

@@ -8,8 +8,8 @@
 //! 4. [`choice`]: what the request says about its track; [`split`]: the track by turns, then the backend in it, by
 //!    [`balance`].
 //! 5. [`headers`]: what is taken off and put on, in both directions.
-//! 6. [`deliver`]: attempts until there is an answer, over connections of the [`pool`] or fresh ones from [`connect`];
-//!    [`upstream`] is such a connection.
+//! 6. [`deliver`]: attempts until there is an answer, over connections of the [`pool`] or fresh ones from [`connect`],
+//!    which [`opening`] lets requests share; [`upstream`] is such a connection.
 //! 7. [`upload`] and [`reply`]: the two bodies, streamed.
 //! 8. [`exchange`]: what is counted when a request is over; [`access`]: what is written about it.
 //! 9. [`refusal`]: every answer that is the balancer's own.
@@ -38,6 +38,7 @@ mod handler;
 pub mod headers;
 mod http2;
 mod listener;
+mod opening;
 mod pace;
 mod pool;
 mod proxy_header;

@@ -46,7 +46,7 @@ pub(super) enum Phase {
 /// Deadlines and phase of one connection, or of one request of HTTP/2. All times are nanoseconds since the connection
 /// was opened.
 ///
-/// Only the worker's own thread reads and writes it, so that relaxed atomics suffice.
+/// Only tasks of one worker read and write it, so that relaxed atomics suffice.
 #[derive(Debug)]
 pub(super) struct Pace {
     opened: Instant,
@@ -241,6 +241,7 @@ impl Pace {
     /// The client broke off in the middle of its request's body: what fails now is not the backend's fault.
     pub(super) fn go(&self) {
         self.gone.store(true, Relaxed);
+        self.task.wake();
     }
 
     pub(super) fn gone(&self) -> bool {
@@ -272,6 +273,14 @@ impl Pace {
         self.uploading.store(false, Relaxed);
         if self.phase() == Phase::Upload {
             self.wait();
+        }
+        self.task.wake();
+    }
+
+    /// Wakes the connection when the upload ends, once. For an upload that another task takes from the client.
+    pub(super) fn watch(&self, waker: &Waker) {
+        if self.uploading() {
+            self.task.register(waker);
         }
     }
 

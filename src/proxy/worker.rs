@@ -16,6 +16,7 @@ use super::connect::MAX_BUFFER;
 use super::crowd::Crowd;
 use super::deliver::{Shared, Waiting};
 use super::front::FrontSettings;
+use super::opening::Opening;
 use super::pool::Pool;
 use super::stop::Stop;
 use crate::metrics::{DataMetrics, Open};
@@ -31,6 +32,7 @@ const USUAL_HEADERS: u32 = 100;
 pub(super) struct Worker {
     pub(super) table: TableReader,
     pub(super) pool: Pool,
+    pub(super) opening: Opening,
     pub(super) waiting: Waiting,
     pub(super) shared: Arc<Shared>,
     pub(super) crowd: Arc<Crowd>,
@@ -67,6 +69,7 @@ impl Worker {
         Self {
             table: table.clone(),
             pool: Pool::default(),
+            opening: Opening::default(),
             waiting: Waiting::default(),
             shared,
             crowd,

@@ -55,7 +55,7 @@ pub(super) fn service(
         rollback_hook(problems, &key.field("rollback"), rollback, raw.canary.is_some(), around.directory)
     });
     let rules = rules(problems, &key.field("rule"), &raw.rule, raw.canary.is_some());
-    let tracks = tracks(problems, key, raw);
+    let tracks = tracks(problems, key, raw, around.directory);
     if affinity.is_some_and(|affinity| affinity != Affinity::None) {
         cookies_differ(problems, key, cookie.as_ref()?, tester.as_ref()?)?;
     }

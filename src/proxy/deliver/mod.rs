@@ -39,6 +39,7 @@ pub(super) use replay::Replay;
 pub(super) use retry::is_pass;
 pub(super) use trial::claim;
 pub(super) use waiting::Waiting;
+pub(super) use whole::Whole;
 
 /// What all workers know together. Touched only by requests that failed or wait for a connection.
 #[derive(Debug, Default)]

@@ -93,6 +93,11 @@ impl Connection {
         Self::over(socket.into()).unwrap()
     }
 
+    /// Of this end.
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
     /// One request without a body; `fields` are whole lines without their ends.
     #[track_caller]
     pub(crate) fn request(&mut self, method: &str, target: &str, fields: &[&str]) -> Response {
@@ -141,6 +146,18 @@ impl Connection {
         let peeked = self.stream.set_nonblocking(true).and_then(|()| self.stream.peek(&mut [0]));
         let open = matches!(&peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         !open || self.stream.set_nonblocking(false).is_err()
+    }
+
+    /// Sends, and reads the answer at the same time.
+    #[track_caller]
+    pub(crate) fn exchange(&mut self, bytes: &str) -> Response {
+        let mut writer = self.stream.try_clone().unwrap();
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(move || writer.write_all(bytes.as_bytes()));
+            let answer = self.receive();
+            writing.join().unwrap().unwrap();
+            answer
+        })
     }
 
     /// The next head, interim responses among them; what follows stays to be read by [`Connection::receive_until`].
