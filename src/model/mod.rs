@@ -23,6 +23,7 @@ mod rollback;
 mod secret;
 mod service;
 mod settings;
+mod tls;
 mod track;
 
 pub use affinity::{Affinity, AffinitySettings, CookieSpec};
@@ -52,4 +53,5 @@ pub use settings::{
     AccessLog, AdminSettings, BalancerSettings, ListenSettings, LogFormat, LogSettings, RedisPlace, RedisSettings,
     Scheme, Settings,
 };
+pub use tls::{CertificateSettings, TlsSettings};
 pub use track::{Track, TrackSpec, Weight};

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 
 use super::connection;
 use super::guest::Guest;
+use super::handshake::handshake;
 use super::pace::Pace;
 use super::worker::Worker;
 use crate::model::Scheme;
@@ -19,6 +20,13 @@ pub(super) async fn welcome(worker: Arc<Worker>, scheme: Scheme, tcp: TcpStream,
     let guest = Guest::new(peer.ip(), scheme, &worker.trusted_proxies);
     match scheme {
         Scheme::Http => connection::http1(worker, guest, pace, io).await,
-        Scheme::Https => drop(io),
+        // Boxed, so that connections on plain text have no room for it.
+        Scheme::Https => Box::pin(secure(worker, guest, pace, io)).await,
+    }
+}
+
+async fn secure(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: Stream<Arc<Pace>>) {
+    if let Some(accepted) = handshake(&worker, &guest, &pace, io).await {
+        connection::http1(worker, guest, pace, accepted.io).await;
     }
 }

@@ -14,6 +14,7 @@ use super::worker::Worker;
 use crate::metrics::DataMetrics;
 use crate::model::ListenSettings;
 use crate::table::TableReader;
+use crate::tls;
 
 /// Tasks that run between two looks at the sockets: a whole batch of ready connections, which saves system calls.
 const EVENT_INTERVAL: u32 = 512;
@@ -26,14 +27,17 @@ pub struct FrontSettings {
     pub access: Option<AccessWriter>,
     pub table: TableReader,
     pub metrics: DataMetrics,
+    /// For the connections of listeners with TLS.
+    pub tls: tls::Acceptor,
     /// At its last step the workers end: when the running requests have ended or `listen.drain` has passed.
     pub stop: Stop,
 }
 
 impl FrontSettings {
     fn worker(&self, shared: &Arc<Shared>) -> Worker {
-        let Self { listen, access, table, metrics, stop } = self;
-        Worker::new(listen, access.clone(), table.clone(), metrics.clone(), shared.clone(), stop.clone())
+        let Self { listen, access, table, metrics, tls, stop } = self;
+        let tls = tls.clone();
+        Worker::new(listen, access.clone(), table.clone(), metrics.clone(), tls, shared.clone(), stop.clone())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The data plane, in the order in which a request meets it.
 //!
 //! 1. [`front`] starts the workers; [`listener`]: one accepts a connection.
-//! 2. [`entrance`]: who is there ([`guest`]) and what is spoken; [`connection`]: the connection lives, under the clock of
+//! 2. [`entrance`]: who is there ([`guest`]) and what is spoken, after a [`handshake`] with TLS; [`connection`]: the connection lives, under the clock of
 //!    [`pace`].
 //! 3. [`handler`]: a request is looked at, routed, and answered.
 //! 4. [`choice`]: what the request says about its track; [`split`]: the track by turns, then the backend in it, by
@@ -30,6 +30,7 @@ mod exchange;
 mod front;
 mod guest;
 mod handler;
+mod handshake;
 pub mod headers;
 mod listener;
 mod pace;

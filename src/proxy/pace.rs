@@ -190,6 +190,11 @@ impl Pace {
         now
     }
 
+    /// What was read so far came before the first request, and was none.
+    pub(super) fn begin(&self) {
+        self.finished();
+    }
+
     /// The connection may not stay idle beyond `moment`.
     pub(super) fn end_by(&self, moment: u64) {
         self.set_deadline(self.deadline().min(moment));

@@ -20,6 +20,7 @@ use crate::metrics::{DataMetrics, Open};
 use crate::model::ListenSettings;
 use crate::net::outbox::Outbox;
 use crate::table::TableReader;
+use crate::tls;
 
 /// A request's head, in bytes; a larger one is answered with 431.
 const MAX_HEAD: usize = 64 * 1024;
@@ -34,8 +35,10 @@ pub(super) struct Worker {
     pub(super) outbox: Arc<Outbox>,
     pub(super) http: http1::Builder,
     pub(super) metrics: DataMetrics,
+    pub(super) tls: tls::Acceptor,
     pub(super) access: Option<AccessWriter>,
     pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) handshake_timeout: Duration,
     pub(super) header_timeout: Duration,
     pub(super) idle_timeout: Duration,
     pub(super) via: bool,
@@ -53,6 +56,7 @@ impl Worker {
         access: Option<AccessWriter>,
         table: TableReader,
         metrics: DataMetrics,
+        tls: tls::Acceptor,
         shared: Arc<Shared>,
         stop: Stop,
     ) -> Self {
@@ -66,8 +70,10 @@ impl Worker {
             outbox: Arc::default(),
             http,
             metrics,
+            tls,
             access,
             trusted_proxies: listen.trusted_proxies.clone(),
+            handshake_timeout: listen.handshake_timeout,
             header_timeout: listen.header_timeout,
             idle_timeout: listen.idle_timeout,
             via: listen.via,

@@ -37,4 +37,5 @@ mod split;
 mod streaming;
 mod support;
 mod systemd;
+mod tls;
 mod trial;

@@ -30,6 +30,7 @@ mod scalar;
 mod secret;
 mod service;
 mod status;
+mod tls;
 mod token;
 mod track;
 
@@ -40,6 +41,7 @@ pub(super) use monitor::monitor;
 /// meant.
 pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path, complete: bool) -> Option<Settings> {
     let listen = listen::listen(problems, &raw.listen);
+    let tls = tls::tls(problems, &raw.tls, !raw.listen.https.is_empty(), directory);
     let log = log::log(problems, &raw.log);
     let admin = listen::admin(problems, &raw.admin, directory);
     listen::doors_differ(problems, listen.as_ref(), admin.as_ref());
@@ -68,6 +70,7 @@ pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path,
     let services = services.into_iter().collect::<Option<Vec<_>>>()?;
     Some(Settings {
         listen: listen?,
+        tls: tls?,
         log: log?,
         admin: admin?,
         redis: redis.map_or(Some(None), |redis| redis.map(Some))?,

@@ -1,0 +1,109 @@
+//! Names, versions, tickets, and what is no handshake.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use rustls::version::{TLS12, TLS13};
+use rustls::{HandshakeKind, NamedGroup, ProtocolVersion};
+
+use super::{Client, Stage};
+use crate::support::eventually::DEADLINE;
+use crate::support::{Connection, eventually};
+
+#[test]
+fn the_name_that_is_asked_for_chooses_the_certificate() {
+    let stage = Stage::start(&[&["first.test"], &["*.example.org"], &["www.example.org"]]);
+    let client = stage.client();
+    for name in ["first.test", "www.example.org", "a.example.org"] {
+        let mut secure = client.connect(name);
+        assert_eq!(secure.get("/").text, "a");
+    }
+    let [exact, wildcard] = ["www.example.org", "a.example.org"].map(|name| client.connect(name).leaf());
+    assert_ne!(exact, wildcard);
+    let other = client.try_connect("a.b.example.org").map(|_| ()).unwrap_err();
+    assert!(other.to_string().contains("first.test"), "the default is shown, and is not for it: {other}");
+    let mut nameless = stage.client();
+    nameless.config.enable_sni = false;
+    nameless.connect("first.test");
+    assert_eq!(stage.handshakes("full") + stage.handshakes("resumed"), 6.0);
+    eventually("the one that the client refused has failed", || stage.handshakes("failed") == 1.0);
+}
+
+#[test]
+fn both_versions_are_spoken_and_tickets_bring_clients_back() {
+    let stage = Stage::start(&[&["a.test"]]);
+    for version in [&TLS12, &TLS13] {
+        let client = Client::with_versions(&stage.authority, stage.address(), &[version]);
+        let mut first = client.connect("a.test");
+        assert_eq!(first.get("/").text, "a");
+        assert_eq!(first.session().protocol_version(), Some(version.version));
+        let mut second = client.connect("a.test");
+        assert_eq!(second.session().handshake_kind(), Some(HandshakeKind::Resumed));
+        assert_eq!(second.get("/").text, "a");
+    }
+    assert_eq!((stage.handshakes("full"), stage.handshakes("resumed")), (2.0, 2.0));
+    assert_eq!(TLS13.version, ProtocolVersion::TLSv1_3);
+}
+
+#[test]
+fn a_key_exchange_that_lasts_is_preferred() {
+    let stage = Stage::start(&[&["a.test"]]);
+    let secure = stage.client().connect("a.test");
+    let group = secure.session().negotiated_key_exchange_group().unwrap();
+    assert_eq!(group.name(), NamedGroup::X25519MLKEM768);
+}
+
+#[test]
+fn what_is_no_handshake_is_closed_and_counted() {
+    let stage = Stage::start(&[&["a.test"]]);
+    let refused = || stage.coalmine.metric("coalmine_refused_total", &[("reason", "handshake")]);
+    for (n, garbage) in
+        ["GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", "\0\0\0\0\0\0", "\u{16}\u{3}\u{1}\u{7f}\u{7f}zzz"].iter().enumerate()
+    {
+        let mut tcp = TcpStream::connect(stage.address()).unwrap();
+        tcp.set_read_timeout(Some(DEADLINE)).unwrap();
+        tcp.write_all(garbage.as_bytes()).unwrap();
+        tcp.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        // It may be reset, for what was not read.
+        let _ = tcp.read_to_end(&mut answer);
+        assert!(answer.len() < 16, "an alert at most: {answer:?}");
+        eventually("it is counted", || refused() == (n + 1) as f64 && stage.handshakes("failed") == refused());
+    }
+    assert_eq!(stage.client().connect("a.test").get("/").text, "a");
+    assert_eq!(stage.backend.count(), 1);
+}
+
+#[test]
+fn who_only_looks_whether_somebody_listens_has_not_failed() {
+    let stage = Stage::start(&[&["a.test"]]);
+    let open = || stage.coalmine.metric("coalmine_client_connections", &[]);
+    let mut tcp = Connection::open(stage.address());
+    eventually("it is there", || open() == 1.0);
+    tcp.finish();
+    assert_eq!(tcp.receive_to_end().unwrap(), b"");
+    eventually("it has gone", || open() == 0.0);
+    assert_eq!(stage.handshakes("failed") + stage.handshakes("timeout"), 0.0);
+}
+
+#[test]
+fn a_slow_handshake_is_closed() {
+    let stage = Stage::start_with(&[&["a.test"]], |config| config.listen("handshake_timeout = \"200ms\""));
+    let mut silent = Connection::open(stage.address());
+    let mut halting = Connection::open(stage.address());
+    halting.send([0x16, 3, 1]);
+    for slow in [&mut silent, &mut halting] {
+        assert_eq!(slow.receive_to_end().unwrap_or_default(), b"");
+    }
+    eventually("both are counted", || stage.handshakes("timeout") == 2.0);
+}
+
+#[test]
+fn a_stop_waits_for_no_handshake_that_stands_still() {
+    let mut stage = Stage::start_with(&[&["a.test"]], |config| config.listen("handshake_timeout = \"1h\""));
+    let mut silent = Connection::open(stage.address());
+    eventually("it is there", || stage.coalmine.metric("coalmine_client_connections", &[]) == 1.0);
+    stage.coalmine.process.signal("TERM");
+    assert_eq!(silent.receive_to_end().unwrap_or_default(), b"");
+    stage.coalmine.process.wait();
+}
