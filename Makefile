@@ -75,14 +75,19 @@ build: ## build target/release/coalmine
 	$(CARGO) build --release
 
 .PHONY: test
-test: setup-test ## run all tests, against a real redis-server
+test: setup-test ## run all tests, against a real redis-server and with foreign clients
 	$(CARGO) test
 
 .PHONY: setup-test
-setup-test: ## install what the tests need: redis-server, wrk, nft and small tools, by apt when root
+setup-test: ## install what the tests need: by apt when root, foreign clients into target/tools
 	@$(NEED)
 	need "the tests" "redis-server redis-cli prlimit setpriv unshare nsenter kill" \
 	    "redis-server redis-tools util-linux procps"
+	need "the foreign clients" "curl h2load nghttp openssl testssl" "curl nghttp2-client openssl testssl.sh"
+	need "the clients written in Go" "go" "golang-go"
+	python3 -c 'import ensurepip, venv' 2>/dev/null ||
+	    install_packages "the clients written in Python" " python3 with venv" python3-venv
+	tests/clients/setup
 	# Without these some of the fault suite is left out, with a word about it.
 	need "all of the fault suite" "wrk ip nft" "wrk iproute2 nftables" || true
 

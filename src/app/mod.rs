@@ -166,6 +166,7 @@ impl App {
         let stop = Stop::default();
         let front = FrontSettings {
             listen: settings.listen.clone(),
+            limits: limits::filled_in(settings.limits),
             access,
             table: reader,
             metrics: metrics.data.clone(),

@@ -9,7 +9,8 @@ use super::moment::Moment;
 use crate::model::{
     Affinity, Alert, AlertKeys, AlertReading, BackendId, BackendSpec, BackendWeight, Balance, CircuitLimits,
     CookieSpec, Endpoint, GateSpec, Health, OutlierSpec, Owners, PathPrefix, PoolLimits, ProbeReport, ProbeSpec,
-    ProbeTarget, RetrySpec, ServiceName, ServiceSpec, StatusRanges, TesterSpec, Timeouts, Track, TrackSpec, Weight,
+    ProbeTarget, RateSpec, RetrySpec, ServiceLimits, ServiceName, ServiceSpec, StatusRanges, TesterSpec, Timeouts,
+    Track, TrackSpec, Weight,
 };
 
 /// Passes that re-admit a canary.
@@ -38,7 +39,11 @@ pub(super) fn service(stable: (u16, &[&str]), canary: (u16, &[&str])) -> Service
             base_ejection: second,
             max_ejection: Duration::from_secs(300),
         },
-        limits: CircuitLimits { connections: 0, requests: 0, queue: 0, queue_timeout: second },
+        limits: ServiceLimits {
+            circuit: CircuitLimits { connections: 0, requests: 0, queue: 0, queue_timeout: second },
+            body: 0,
+            rate: RateSpec { requests: 0, burst: 0 },
+        },
         gate: GateSpec { follow_peers: true },
         cookie: CookieSpec { name: "coalmine-web".to_owned(), max_age: Duration::ZERO, secure: false },
         tester: TesterSpec { header: None, cookie: None, secret: None },

@@ -32,7 +32,7 @@ pub use backend::{BackendId, BackendSpec, BackendWeight, Endpoint};
 pub use choice::{Condition, RuleSpec, TesterSpec};
 pub use gate::GateSpec;
 pub use health::{Health, ProbeReport, ProbeTarget};
-pub use limits::CircuitLimits;
+pub use limits::{CircuitLimits, LimitSettings, RateSpec, ServiceLimits};
 pub use mark::{DrainMark, EjectMark, LeaseMark, MarkReading, Marks, Note, PeerMark, WeightMark};
 pub use monitor::{
     CheckKind, CheckSpec, HostMetric, MonitorSettings, OnLost, Resource, Side, Unit, WatchActions, WatchAlert,

@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 use http::HeaderName;
 
 use super::{
-    Affinity, AlertKeys, CircuitLimits, CookieSpec, GateSpec, HostPattern, OutlierSpec, PathPrefix, RetrySpec,
-    RollbackSpec, RuleSpec, ServiceName, TesterSpec, TrackSpec,
+    Affinity, AlertKeys, CookieSpec, GateSpec, HostPattern, OutlierSpec, PathPrefix, RetrySpec, RollbackSpec, RuleSpec,
+    ServiceLimits, ServiceName, TesterSpec, TrackSpec,
 };
 
 /// A service with every default filled in.
@@ -29,7 +29,7 @@ pub struct ServiceSpec {
     pub alert: AlertKeys,
     pub retry: RetrySpec,
     pub outlier: OutlierSpec,
-    pub limits: CircuitLimits,
+    pub limits: ServiceLimits,
     pub gate: GateSpec,
     pub cookie: CookieSpec,
     pub tester: TesterSpec,

@@ -7,12 +7,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::access::AccessWriter;
-use super::deliver::Shared;
 use super::listener::{self, Listener};
 use super::stop::Stop;
 use super::worker::Worker;
 use crate::metrics::DataMetrics;
-use crate::model::ListenSettings;
+use crate::model::{LimitSettings, ListenSettings};
 use crate::table::TableReader;
 use crate::tls;
 
@@ -24,6 +23,8 @@ const SWEEP: Duration = Duration::from_millis(500);
 /// What the data plane is started with.
 pub struct FrontSettings {
     pub listen: ListenSettings,
+    /// Of connections and requests no number stands for another: 0 takes none.
+    pub limits: LimitSettings,
     pub access: Option<AccessWriter>,
     pub table: TableReader,
     pub metrics: DataMetrics,
@@ -31,14 +32,6 @@ pub struct FrontSettings {
     pub tls: tls::Acceptor,
     /// At its last step the workers end: when the running requests have ended or `listen.drain` has passed.
     pub stop: Stop,
-}
-
-impl FrontSettings {
-    fn worker(&self, shared: &Arc<Shared>) -> Worker {
-        let Self { listen, access, table, metrics, tls, stop } = self;
-        let tls = tls.clone();
-        Worker::new(listen, access.clone(), table.clone(), metrics.clone(), tls, shared.clone(), stop.clone())
-    }
 }
 
 /// The running workers.
@@ -70,7 +63,7 @@ pub fn start(settings: &FrontSettings, sockets: Vec<Vec<Listener>>, mut leftover
         .map(|(index, listeners)| {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = runtime.event_interval(EVENT_INTERVAL).enable_all().build()?;
-            let worker = Arc::new(settings.worker(&shared));
+            let worker = Arc::new(Worker::new(settings, Arc::clone(&shared)));
             let drain = settings.listen.drain;
             let leftover = std::mem::take(&mut leftover);
             std::thread::Builder::new()

@@ -22,7 +22,7 @@ const LAYERS: &[&[&str]] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("redis", &["bus/"]),
     ("arc_swap", &["table/", "tls/"]),
-    ("tokio_rustls", &["tls/"]),
+    ("tokio_rustls", &["tls/", "notify/"]),
     ("x509_parser", &["tls/"]),
     ("prometheus", &["metrics/"]),
     ("figment", &["config/"]),

@@ -9,6 +9,7 @@ mod admin;
 mod affinity;
 mod alert;
 mod check;
+mod clients;
 mod demo;
 mod docs;
 mod eject;

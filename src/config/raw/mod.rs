@@ -22,7 +22,7 @@ mod track;
 pub(super) use affinity::{RawAffinity, RawCookie};
 pub(super) use choice::{RawRule, RawTester};
 pub(super) use gate::RawGate;
-pub(super) use limits::RawLimits;
+pub(super) use limits::{RawLimits, RawRate, RawServiceLimits};
 pub(super) use monitor::{RawCheck, RawMonitor, RawQuantity, RawWatchRule};
 pub(super) use notify::{RawMail, RawNotify, RawRollback, RawWebhook};
 pub(super) use outlier::RawOutlier;
@@ -39,6 +39,7 @@ pub(super) use track::{RawBackend, RawTrack};
 pub(super) struct Raw {
     pub(super) listen: RawListen,
     pub(super) tls: RawTls,
+    pub(super) limits: RawLimits,
     pub(super) log: RawLog,
     pub(super) admin: RawAdmin,
     pub(super) redis: Option<RawRedis>,

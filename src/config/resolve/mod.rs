@@ -42,6 +42,7 @@ pub(super) use monitor::monitor;
 pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path, complete: bool) -> Option<Settings> {
     let listen = listen::listen(problems, &raw.listen);
     let tls = tls::tls(problems, &raw.tls, !raw.listen.https.is_empty(), directory);
+    let limits = limits::limits(problems, &raw.limits);
     let log = log::log(problems, &raw.log);
     let admin = listen::admin(problems, &raw.admin, directory);
     listen::doors_differ(problems, listen.as_ref(), admin.as_ref());
@@ -71,6 +72,7 @@ pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path,
     Some(Settings {
         listen: listen?,
         tls: tls?,
+        limits: limits?,
         log: log?,
         admin: admin?,
         redis: redis.map_or(Some(None), |redis| redis.map(Some))?,

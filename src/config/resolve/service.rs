@@ -5,7 +5,7 @@ use std::path::Path;
 use super::affinity::cookie;
 use super::alert::alert;
 use super::choice::{rules, tester};
-use super::limits::limits;
+use super::limits::service_limits;
 use super::notify::rollback as rollback_hook;
 use super::outlier::outlier;
 use super::retry::retry;
@@ -50,7 +50,7 @@ pub(super) fn service(
     let alert = alert(problems, &key.field("alert"), &raw.alert, name.as_ref(), around.redis_prefix);
     let retry = retry(problems, &key.field("retry"), &raw.retry);
     let outlier = outlier(problems, &key.field("outlier"), &raw.outlier);
-    let limits = limits(problems, &key.field("limits"), &raw.limits);
+    let limits = service_limits(problems, &key.field("limits"), &raw.limits);
     let cookie = cookie(problems, &key.field("cookie"), &raw.cookie, name.as_ref());
     let tester = tester(problems, &key.field("tester"), &raw.tester, around.directory);
     let rollback = raw.rollback.as_ref().map(|rollback| {

@@ -55,7 +55,7 @@ impl Builder {
         let Some(terms) = self.terms.get(&service.spec.name).cloned() else { return };
         let track = member.target.track;
         let field = |text: String| HeaderValue::try_from(text).ok();
-        let limits = service.spec.limits;
+        let limits = service.spec.limits.circuit;
         let before = self.backends.get(&member.target);
         let circuit = before.and_then(|before| before.circuit.clone()).filter(|circuit| circuit.limits == limits);
         let circuit = circuit.or_else(|| limited(limits).then(|| Arc::new(Circuit::new(limits))));

@@ -197,7 +197,7 @@ fn a_canary_on_its_way_back_is_routed_to_by_its_trial_alone() {
 fn what_is_counted_and_limited_survives_a_swap_and_a_new_address() {
     let [stable, canary] = BOTH;
     let mut spec = service(stable, canary);
-    spec.limits.requests = 7;
+    spec.limits.circuit.requests = 7;
     let fleet = healthy_by(spec, moment());
     let mut builder = builder(&fleet);
     let before = builder.table().services[0].clone();
@@ -287,7 +287,7 @@ fn a_reload_keeps_turns_backends_and_keys_of_what_is_unchanged() {
 fn a_backend_that_is_treated_otherwise_keeps_its_key_and_one_with_other_limits_does_not() {
     let [stable, canary] = BOTH;
     let mut spec = service(stable, canary);
-    spec.limits.requests = 7;
+    spec.limits.circuit.requests = 7;
     let mut fleet = healthy_by(spec.clone(), moment());
     let mut builder = builder(&fleet);
     let first = builder.table().services[0].stable.members()[0].clone();
@@ -302,11 +302,11 @@ fn a_backend_that_is_treated_otherwise_keeps_its_key_and_one_with_other_limits_d
     assert!(Arc::ptr_eq(&second.terms.budget, &first.terms.budget) && second.terms.retry == spec.retry);
     assert!(Arc::ptr_eq(second.circuit.as_ref().unwrap(), first.circuit.as_ref().unwrap()));
 
-    spec.limits.requests = 8;
+    spec.limits.circuit.requests = 8;
     reload(&mut fleet, &mut builder, std::slice::from_ref(&spec));
     let third = builder.table().services[0].stable.members()[0].clone();
     assert!(third.key != second.key && third.circuit.as_ref().unwrap().limits.requests == 8);
-    spec.limits.requests = 0;
+    spec.limits.circuit.requests = 0;
     reload(&mut fleet, &mut builder, &[spec]);
     assert!(builder.table().services[0].stable.members()[0].circuit.is_none());
 }

@@ -2,7 +2,9 @@
 
 pub(crate) mod agent;
 pub(crate) mod backend;
+pub(crate) mod certificates;
 pub(crate) mod client;
+pub(crate) mod clients;
 pub(crate) mod coalmine;
 pub(crate) mod config;
 mod conversation;

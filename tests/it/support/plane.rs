@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use coalmine::metrics::Metrics;
 use coalmine::model::{
-    BackendId, Balance, CircuitLimits, ListenSettings, PathPrefix, PoolLimits, ProbeTarget, RetrySpec, Scheme,
-    ServiceName, StatusRanges, Timeouts, Track,
+    BackendId, Balance, CircuitLimits, LimitSettings, ListenSettings, PathPrefix, PoolLimits, ProbeTarget, RateSpec,
+    RetrySpec, Scheme, ServiceName, StatusRanges, Timeouts, Track,
 };
 use coalmine::proxy::{self, Front, FrontSettings, Listener, Stop};
 use coalmine::table::{
@@ -59,6 +59,7 @@ impl Plane {
         let (metrics, stop, alarm) = (Metrics::new(), Stop::default(), Arc::new(Alarm::default()));
         let settings = FrontSettings {
             listen: listen(),
+            limits: front_limits(),
             access: None,
             table: reader,
             metrics: metrics.data.clone(),
@@ -213,5 +214,21 @@ fn listen() -> ListenSettings {
         drain: Duration::ZERO,
         lame_duck: Duration::ZERO,
         via: false,
+    }
+}
+
+/// More than any test needs.
+fn front_limits() -> LimitSettings {
+    LimitSettings {
+        max_connections: 10_000,
+        max_requests: 10_000,
+        listener_connections: 0,
+        client_connections: 0,
+        headers: 100,
+        header_bytes: 64 * 1024,
+        request_line: 8 * 1024,
+        body_rate: 0,
+        streams: 100,
+        rate: RateSpec { requests: 0, burst: 0 },
     }
 }

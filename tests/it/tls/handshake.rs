@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use rustls::version::{TLS12, TLS13};
-use rustls::{HandshakeKind, NamedGroup, ProtocolVersion};
+use rustls::{HandshakeKind, NamedGroup};
 
 use super::{Client, Stage};
 use crate::support::eventually::DEADLINE;
@@ -25,7 +25,8 @@ fn the_name_that_is_asked_for_chooses_the_certificate() {
     let mut nameless = stage.client();
     nameless.config.enable_sni = false;
     nameless.connect("first.test");
-    assert_eq!(stage.handshakes("full") + stage.handshakes("resumed"), 6.0);
+    // A client may be through before the balancer is.
+    eventually("all are counted", || stage.handshakes("full") + stage.handshakes("resumed") == 6.0);
     eventually("the one that the client refused has failed", || stage.handshakes("failed") == 1.0);
 }
 
@@ -42,7 +43,6 @@ fn both_versions_are_spoken_and_tickets_bring_clients_back() {
         assert_eq!(second.get("/").text, "a");
     }
     assert_eq!((stage.handshakes("full"), stage.handshakes("resumed")), (2.0, 2.0));
-    assert_eq!(TLS13.version, ProtocolVersion::TLSv1_3);
 }
 
 #[test]
