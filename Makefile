@@ -154,14 +154,18 @@ bench: ## run the micro-benchmarks
 	$(CARGO) bench $(ARGS)
 
 .PHONY: setup-bench
-setup-bench: ## install what bench-compare and bench-eject need: the peers, wrk, valgrind, by apt when root
+setup-bench: ## install what the benches need: the peers, wrk, h2load, valgrind, by apt when root
 	@$(NEED)
-	need "the benches" "nginx haproxy wrk valgrind redis-server setpriv taskset" \
-	    "nginx-light haproxy wrk valgrind redis-server util-linux"
+	need "the benches" "nginx haproxy wrk h2load valgrind redis-server setpriv taskset" \
+	    "nginx-light haproxy wrk nghttp2-client valgrind redis-server util-linux"
 
 .PHONY: bench-compare
 bench-compare: setup-bench ## measure beside nginx and HAProxy; PEERS=all adds Envoy, Traefik and Caddy
 	$(CARGO) bench --bench compare -- --run $(ARGS)
+
+.PHONY: bench-attack
+bench-attack: setup-bench ## measure a good client's wait, and the memory, under attack; ARGS="--attacks NAME"
+	$(CARGO) bench --bench attack -- --run $(ARGS)
 
 .PHONY: bench-eject
 bench-eject: setup-bench ## measure how fast an alert takes the canary out under load

@@ -12,7 +12,7 @@ use crate::tls::{Certificate, Flaw, Source, Store};
 
 /// How often the files are looked at. Those that changed are read when they look the same twice: whoever writes them has
 /// time for both.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Keeps a [`Store`] like the files. Cheap to clone.
 #[derive(Clone)]

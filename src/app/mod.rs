@@ -124,7 +124,7 @@ impl App {
         let metrics = Metrics::new();
         let certificates = Certificates::new(metrics.certificates.clone());
         certificates.load(&settings.tls).await.map_err(anyhow::Error::msg)?;
-        let tls = tls::Acceptor::new(&certificates.store, false).context("TLS can't be spoken")?;
+        let tls = tls::Acceptor::new(&certificates.store, settings.listen.http2).context("TLS can't be spoken")?;
         let (writer, reader) = table::table();
 
         let (probe_sender, probes) = mpsc::channel(QUEUE);

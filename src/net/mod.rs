@@ -2,5 +2,7 @@
 
 pub mod bind;
 pub mod outbox;
+pub mod preface;
+pub mod prefixed;
 pub mod resolve;
 pub mod stream;

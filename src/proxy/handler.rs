@@ -15,7 +15,7 @@ use super::choice::{self, Keepsake, Pinned, Visitor};
 use super::deliver::{self, Answer, Errand};
 use super::exchange::Exchange;
 use super::guest::Guest;
-use super::headers::{Found, X_SERVED_BY, forward_request, forward_response, scan};
+use super::headers::{Found, X_SERVED_BY, agree, forward_request, forward_response, is_target, join_cookies, scan};
 use super::pace::Pace;
 use super::refusal::Refusal;
 use super::reply::Reply;
@@ -25,11 +25,11 @@ use super::worker::Worker;
 use crate::metrics::Class;
 use crate::table::{Backend, TrialSeat, host_name};
 
-/// What the requests of one connection have in common.
+/// What the requests of one connection have in common; over HTTP/2 each has a pace of its own.
 pub(super) struct Client {
     pub(super) worker: Arc<Worker>,
     pub(super) pace: Arc<Pace>,
-    pub(super) guest: Guest,
+    pub(super) guest: Arc<Guest>,
 }
 
 /// Answers one request. Never fails: whatever goes wrong becomes a response. Messages are changed in place: moving them
@@ -99,12 +99,21 @@ fn pass_on(
     })
 }
 
-/// Refuses what has no one meaning, and turns an absolute-form target into `Host` and origin-form (RFC 9112, 3.2).
+/// Refuses what has no one meaning, and turns an absolute-form target, or that of HTTP/2, into `Host` and origin-form
+/// (RFC 9112, 3.2; RFC 9113, 8.3.1).
 fn check(request: &mut Request<Upload>, found: &mut Found) -> Result<(), Refusal> {
     if *request.method() == Method::CONNECT {
         return Err(Refusal::Method);
     }
-    if found.hosts > 1 || (found.hosts == 0 && request.version() >= Version::HTTP_11) {
+    if request.version() == Version::HTTP_2 {
+        if !is_target(request.method(), request.uri()) {
+            return Err(Refusal::Target);
+        }
+        if found.hosts > 1 || !agree(request.uri(), found) {
+            return Err(Refusal::Host);
+        }
+        join_cookies(request.headers_mut());
+    } else if found.hosts > 1 || (found.hosts == 0 && request.version() >= Version::HTTP_11) {
         return Err(Refusal::Host);
     }
     if let Some(authority) = request.uri().authority() {

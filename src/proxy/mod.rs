@@ -1,8 +1,8 @@
 //! The data plane, in the order in which a request meets it.
 //!
 //! 1. [`front`] starts the workers; [`listener`]: one accepts a connection.
-//! 2. [`entrance`]: who is there ([`guest`]) and what is spoken, after a [`handshake`] with TLS; [`connection`]: the connection lives, under the clock of
-//!    [`pace`].
+//! 2. [`entrance`]: who is there ([`guest`]) and what is spoken, over TLS by a [`handshake`]; [`connection`], or
+//!    [`http2`]: the connection lives, under the clock of [`pace`].
 //! 3. [`handler`]: a request is looked at, routed, and answered.
 //! 4. [`choice`]: what the request says about its track; [`split`]: the track by turns, then the backend in it, by
 //!    [`balance`].
@@ -32,6 +32,7 @@ mod guest;
 mod handler;
 mod handshake;
 pub mod headers;
+mod http2;
 mod listener;
 mod pace;
 mod pool;

@@ -2,10 +2,17 @@
 //!
 //! Whoever moves the request on writes the next deadline here, which costs an atomic store; the connection keeps a
 //! single timer and looks at the deadline only when that timer fires (see [`super::connection`]).
+//!
+//! A connection of HTTP/2 has several requests at a time. Each has a pace of its own, on the clock of the connection's,
+//! and tells that one when its deadline is the next; the single timer is the connection's.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
+use std::task::Waker;
 use std::time::{Duration, Instant};
+
+use futures_util::task::AtomicWaker;
 
 use crate::net::stream::Witness;
 
@@ -24,13 +31,17 @@ pub(super) enum Phase {
     Upload,
     /// The request is with the backend: `timeout.response` applies, and the answer is 504.
     Waiting,
-    /// A response is being written: `timeout.idle` applies, and the connection is closed.
+    /// A response is being written: `timeout.idle` applies, and the connection is closed, or over HTTP/2 the stream.
     Response,
+    /// A connection of HTTP/2: requests have a pace of their own each. While there are none, `listen.idle_timeout`
+    /// applies, and the connection is closed.
+    Shared,
 }
 
-/// Deadlines and phase of one connection. All times are nanoseconds since the connection was opened.
+/// Deadlines and phase of one connection, or of one request of HTTP/2. All times are nanoseconds since the connection
+/// was opened.
 ///
-/// Only the connection's own task reads and writes it, so that relaxed atomics suffice.
+/// Only the worker's own thread reads and writes it, so that relaxed atomics suffice.
 #[derive(Debug)]
 pub(super) struct Pace {
     opened: Instant,
@@ -46,17 +57,39 @@ pub(super) struct Pace {
     uploading: AtomicBool,
     starved: AtomicBool,
     gone: AtomicBool,
+    /// Written while the connection was shared.
+    written: AtomicU64,
+    /// Of the connection that this request is one of several of.
+    connection: Option<Arc<Self>>,
+    /// Whose deadlines these are, where that is not the task that looks at them.
+    task: AtomicWaker,
 }
 
 impl Pace {
     pub(super) fn new(idle_timeout: Duration, header_timeout: Duration) -> Self {
         let idle_timeout = nanos(idle_timeout);
+        Self::at(Instant::now(), idle_timeout, nanos(header_timeout), idle_timeout, None)
+    }
+
+    /// For one of several requests of a connection.
+    pub(super) fn of_stream(connection: &Arc<Self>) -> Self {
+        let Self { opened, idle_timeout, header_timeout, .. } = **connection;
+        Self::at(opened, idle_timeout, header_timeout, u64::MAX, Some(connection.clone()))
+    }
+
+    fn at(
+        opened: Instant,
+        idle_timeout: u64,
+        header_timeout: u64,
+        deadline: u64,
+        connection: Option<Arc<Self>>,
+    ) -> Self {
         Self {
-            opened: Instant::now(),
+            opened,
             idle_timeout,
-            header_timeout: nanos(header_timeout),
+            header_timeout,
             phase: AtomicU8::new(Phase::Idle as u8),
-            deadline: AtomicU64::new(idle_timeout),
+            deadline: AtomicU64::new(deadline),
             began: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             body_idle: AtomicU64::new(idle_timeout),
@@ -65,6 +98,9 @@ impl Pace {
             uploading: AtomicBool::new(false),
             starved: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            written: AtomicU64::new(0),
+            connection,
+            task: AtomicWaker::new(),
         }
     }
 
@@ -87,7 +123,8 @@ impl Pace {
             1 => Phase::Head,
             2 => Phase::Upload,
             3 => Phase::Waiting,
-            _ => Phase::Response,
+            4 => Phase::Response,
+            _ => Phase::Shared,
         }
     }
 
@@ -95,8 +132,8 @@ impl Pace {
     pub(super) fn request(&self) -> u64 {
         let began = match self.phase() {
             Phase::Head => self.began.load(Relaxed),
-            // Pipelined: it was read together with the one before it.
-            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response => {
+            // Pipelined: it was read together with the one before it. Or a stream, which begins with its head.
+            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response | Phase::Shared => {
                 let now = self.now();
                 self.heard.store(now, Relaxed);
                 now
@@ -180,12 +217,34 @@ impl Pace {
     pub(super) fn responded(&self, idle: Duration) {
         self.body_idle.store(nanos(idle), Relaxed);
         self.enter(Phase::Response);
+        if self.connection.is_some() {
+            self.set_deadline(self.now() + nanos(idle));
+        }
+    }
+
+    /// A part of the request's body was taken from the client. Progress on a connection of HTTP/1.1 is seen by its
+    /// [`Witness`], which sees no streams.
+    pub(super) fn taken(&self) {
+        if self.connection.is_some() {
+            self.progress(self.now());
+        }
+    }
+
+    /// A part of the response's body of a stream was handed over.
+    pub(super) fn handed_over(&self) {
+        match self.phase() {
+            Phase::Response => self.set_deadline(self.now() + self.body_idle.load(Relaxed)),
+            // What is left of it.
+            Phase::Idle => self.set_deadline(self.now() + self.idle_timeout),
+            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared => {}
+        }
     }
 
     /// The response's last byte has been handed over. Gives the time.
     pub(super) fn finished(&self) -> u64 {
         let now = self.now();
         self.enter(Phase::Idle);
+        self.missed.store(false, Relaxed);
         self.set_deadline(now + self.idle_timeout);
         now
     }
@@ -193,6 +252,56 @@ impl Pace {
     /// What was read so far came before the first request, and was none.
     pub(super) fn begin(&self) {
         self.finished();
+    }
+
+    /// A connection of HTTP/2 begins: its first bytes are due within `listen.header_timeout`.
+    pub(super) fn greet(&self) {
+        self.enter(Phase::Head);
+        self.set_deadline(self.now() + self.header_timeout);
+    }
+
+    /// The client has said that it speaks HTTP/2: from now on requests have a pace of their own.
+    pub(super) fn share(&self) {
+        self.enter(Phase::Shared);
+        self.set_deadline(self.now() + self.idle_timeout);
+    }
+
+    /// How long a connection without requests may stay.
+    pub(super) fn idle_timeout(&self) -> u64 {
+        self.idle_timeout
+    }
+
+    /// When a header block that begins now has taken too long.
+    pub(super) fn head_due(&self) -> u64 {
+        self.now() + self.header_timeout
+    }
+
+    /// Whether a connection that is shared has written much since it was asked last; `leaving`: anything.
+    pub(super) fn has_written(&self, leaving: bool) -> bool {
+        self.written.swap(0, Relaxed) >= if leaving { 1 } else { MUCH as u64 }
+    }
+
+    /// The next look at the deadlines of a connection that is shared is due at `moment`.
+    pub(super) fn look_at(&self, moment: u64) {
+        self.deadline.store(moment, Relaxed);
+    }
+
+    /// The same, if none is due before; wakes the connection.
+    pub(super) fn look_by(&self, moment: u64) {
+        if moment < self.deadline() {
+            self.look_at(moment);
+            self.task.wake();
+        }
+    }
+
+    /// The task to be woken when a deadline is missed, or comes before all others.
+    pub(super) fn belong_to(&self, task: &Waker) {
+        self.task.register(task);
+    }
+
+    /// Whether a deadline of a stream was missed after its answer had begun.
+    pub(super) fn is_cut(&self) -> bool {
+        self.missed() && matches!(self.phase(), Phase::Response | Phase::Idle)
     }
 
     /// The connection may not stay idle beyond `moment`.
@@ -209,19 +318,34 @@ impl Pace {
     pub(super) fn miss(&self) {
         self.missed.store(true, Relaxed);
         self.set_deadline(u64::MAX);
+        self.task.wake();
     }
 
     fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Relaxed);
     }
 
+    /// Bytes of the client's came.
+    fn progress(&self, now: u64) {
+        match self.phase() {
+            Phase::Upload | Phase::Response if !self.missed() => {
+                self.heard.store(now, Relaxed);
+                self.set_deadline(now + self.body_idle.load(Relaxed));
+            }
+            _ => {}
+        }
+    }
+
     fn set_deadline(&self, deadline: u64) {
         self.deadline.store(deadline, Relaxed);
+        if let Some(connection) = &self.connection {
+            connection.look_by(deadline);
+        }
     }
 }
 
 /// Bytes moved on the client's side are progress.
-impl Witness for std::sync::Arc<Pace> {
+impl Witness for Arc<Pace> {
     fn read(&self, _bytes: usize) {
         match self.phase() {
             Phase::Idle => {
@@ -237,7 +361,7 @@ impl Witness for std::sync::Arc<Pace> {
                 self.heard.store(now, Relaxed);
                 self.set_deadline(now + self.body_idle.load(Relaxed));
             }
-            Phase::Waiting | Phase::Upload | Phase::Response => {}
+            Phase::Waiting | Phase::Upload | Phase::Response | Phase::Shared => {}
         }
     }
 
@@ -247,6 +371,9 @@ impl Witness for std::sync::Arc<Pace> {
             Phase::Idle if bytes < MUCH => {}
             Phase::Idle => self.set_deadline(self.now() + self.idle_timeout),
             Phase::Response => self.set_deadline(self.now() + self.body_idle.load(Relaxed)),
+            Phase::Shared => {
+                self.written.fetch_add(bytes as u64, Relaxed);
+            }
             Phase::Head | Phase::Upload | Phase::Waiting => {}
         }
     }

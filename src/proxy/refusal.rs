@@ -12,6 +12,8 @@ use crate::metrics::Failure;
 pub(super) enum Refusal {
     /// No valid `Host`, or more than one (RFC 9112, 3.2).
     Host,
+    /// A target that has no meaning here (RFC 9113, 8.3.1).
+    Target,
     /// `CONNECT`: this is no forward proxy.
     Method,
     /// No service matches.
@@ -31,7 +33,7 @@ pub(super) enum Refusal {
 impl Refusal {
     pub(super) fn status(self) -> StatusCode {
         match self {
-            Self::Host | Self::ClientGone => StatusCode::BAD_REQUEST,
+            Self::Host | Self::Target | Self::ClientGone => StatusCode::BAD_REQUEST,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoService => StatusCode::NOT_FOUND,
             Self::NoBackend | Self::Full => StatusCode::SERVICE_UNAVAILABLE,
@@ -46,6 +48,7 @@ impl Refusal {
     fn text(self) -> &'static str {
         match self {
             Self::Host => "400 bad request: host\n",
+            Self::Target => "400 bad request: target\n",
             Self::Method => "405 method not allowed\n",
             Self::NoService => "404 not found: no service\n",
             Self::NoBackend => "503 service unavailable: no backend\n",

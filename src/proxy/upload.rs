@@ -90,6 +90,9 @@ impl Body for Upload {
         let (source, pace) = &mut **upload;
         let polled = source.poll_frame(cx);
         pace.starve(polled.is_pending());
+        if let Poll::Ready(Some(Ok(_))) = &polled {
+            pace.taken();
+        }
         match &polled {
             Poll::Ready(None) => pace.uploaded(),
             // Trailers come last; the body is not asked again after them.

@@ -35,6 +35,8 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) http: http1::Builder,
+    /// Whether HTTP/2 is spoken with who begins with it.
+    pub(super) http2: bool,
     pub(super) metrics: DataMetrics,
     pub(super) tls: tls::Acceptor,
     pub(super) access: Option<AccessWriter>,
@@ -68,6 +70,7 @@ impl Worker {
             shared,
             outbox: Arc::default(),
             http,
+            http2: listen.http2,
             metrics: metrics.clone(),
             tls: tls.clone(),
             access: access.clone(),

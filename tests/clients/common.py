@@ -26,6 +26,10 @@ def listen_arguments(arguments):
     arguments.add_argument("--key", help="PEM key of --cert")
 
 
+def address(host, port):
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def server_tls(arguments):
     if not arguments.cert:
         return None

@@ -138,7 +138,7 @@ async def main():
     healths = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
     reflection.enable_server_reflection([echo_service.NAME, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    at = f"{arguments.host}:0"
+    at = common.address(arguments.host, 0)
     port = server.add_secure_port(at, credentials(arguments)) if arguments.cert else server.add_insecure_port(at)
     await server.start()
     serving = health_pb2.HealthCheckResponse.ServingStatus
@@ -150,7 +150,7 @@ async def main():
         common.tell(event="health", **command)
 
     common.follow_commands(obey)
-    common.tell(event="listening", address=f"{arguments.host}:{port}")
+    common.tell(event="listening", address=common.address(arguments.host, port))
     await server.wait_for_termination()
 
 

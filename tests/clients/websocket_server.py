@@ -72,7 +72,7 @@ async def main():
                          max_size=LIMIT, ping_interval=None, subprotocols=["echo"], select_subprotocol=choose)
     common.follow_commands(nothing)
     host, port = server.sockets[0].getsockname()[:2]
-    common.tell(event="listening", address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    common.tell(event="listening", address=common.address(host, port))
     await server.serve_forever()
 
 

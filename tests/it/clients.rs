@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::support::certificates::Authority;
-use crate::support::clients::{Pebble, Server, Tool, grpc, testssl, websocket};
+use crate::support::clients::{Pebble, Server, Tool, grpc, h2spec, testssl, websocket};
 use crate::support::coalmine::text;
 use crate::support::eventually;
 use crate::support::eventually::eventually_some;
@@ -125,7 +125,16 @@ fn h2spec_has_its_strict_cases() {
         listed.lines().filter(|line| line.trim_start().starts_with(|c: char| c.is_ascii_digit())).count()
     };
     assert!(Tool::h2spec().arg("--help").output().contains("--strict"));
-    assert!(cases(Tool::h2spec().arg("--strict")) > cases(Tool::h2spec()));
+    assert_eq!(cases(Tool::h2spec().arg("--strict")), cases(Tool::h2spec()) + 1);
+}
+
+#[test]
+fn h2spec_counts_what_a_server_does_well() {
+    let server = Server::grpc(&[]);
+    let found = h2spec(server.address, &["http2/6.5.2"]);
+    // gRPC's own server need not pass.
+    assert_eq!((found.cases, found.passed + found.failures.len()), (5, 5), "{found:?}");
+    assert!(found.passed > 0, "{found:?}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Clients and servers that nobody here wrote. `make setup-test` installs them; tests/clients has what drives those in
 //! Python.
 
+mod h2spec;
 mod pebble;
 mod server;
 mod testssl;
 mod tool;
 
+pub(crate) use h2spec::h2spec;
 pub(crate) use pebble::Pebble;
 pub(crate) use server::Server;
 pub(crate) use testssl::testssl;
