@@ -171,6 +171,7 @@ impl App {
             table: reader,
             metrics: metrics.data.clone(),
             tls,
+            redirect: sockets.https_addresses.first().filter(|_| settings.listen.redirect_https).map(SocketAddr::port),
             stop: stop.clone(),
         };
         let operators = Admin {

@@ -30,6 +30,8 @@ pub struct FrontSettings {
     pub metrics: DataMetrics,
     /// For the connections of listeners with TLS.
     pub tls: tls::Acceptor,
+    /// Requests on plain text are sent to TLS at this port.
+    pub redirect: Option<u16>,
     /// At its last step the workers end: when the running requests have ended or `listen.drain` has passed.
     pub stop: Stop,
 }

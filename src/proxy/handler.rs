@@ -17,6 +17,7 @@ use super::exchange::Exchange;
 use super::guest::Guest;
 use super::headers::{Found, X_SERVED_BY, agree, forward_request, forward_response, is_target, join_cookies, scan};
 use super::pace::Pace;
+use super::redirect;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::upload::Upload;
@@ -39,10 +40,16 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let mut request = request.map(|body| Upload::new(body, &client.pace));
     let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &request)));
     let mut found = scan(request.headers());
-    let chosen = check(&mut request, &mut found).and_then(|()| choose(&client, &mut request, found.host.as_ref()));
+    let checked = check(&mut request, &mut found);
+    if let (Ok(()), Some(port)) = (checked, client.worker.redirect)
+        && let Some(away) = redirect::to_tls(port, request.uri(), request.headers(), &found, &client.guest.sender)
+    {
+        return Ok(answer(&client, away, entry, began));
+    }
+    let chosen = checked.and_then(|()| choose(&client, &mut request, found.host.as_ref()));
     let Chosen { backend, pinned, keepsake, generation, trial } = match chosen {
         Ok(chosen) => chosen,
-        Err(refusal) => return Ok(refuse(&client, refusal, entry, began)),
+        Err(refusal) => return Ok(answer(&client, refusal.response(), entry, began)),
     };
 
     let mut exchange = Exchange::new(backend, client.worker.clone(), client.pace.clone(), began, trial, entry);
@@ -176,9 +183,8 @@ fn fail(mut exchange: Exchange, refusal: Refusal) -> Response<Reply> {
     response
 }
 
-/// The answer when no backend was chosen.
-fn refuse(client: &Client, refusal: Refusal, entry: Option<Box<Entry>>, began: u64) -> Response<Reply> {
-    let response = refusal.response();
+/// Passes on the answer when no backend was chosen.
+fn answer(client: &Client, response: Response<Reply>, entry: Option<Box<Entry>>, began: u64) -> Response<Reply> {
     client.pace.finished();
     client.worker.metrics.unrouted(response.status()).inc();
     if let (Some(mut entry), Some(access)) = (entry, &client.worker.access) {

@@ -11,7 +11,7 @@
 //!    [`upstream`] is such a connection.
 //! 7. [`upload`] and [`reply`]: the two bodies, streamed.
 //! 8. [`exchange`]: what is counted when a request is over; [`access`]: what is written about it.
-//! 9. [`refusal`]: every answer that is the balancer's own.
+//! 9. [`refusal`] and [`redirect`]: every answer that is the balancer's own.
 //!
 //! [`Stop`] is how all of it is asked to end.
 //!
@@ -36,6 +36,7 @@ mod http2;
 mod listener;
 mod pace;
 mod pool;
+mod redirect;
 mod refusal;
 mod reply;
 pub mod split;

@@ -39,6 +39,7 @@ pub(super) struct Worker {
     pub(super) http2: bool,
     pub(super) metrics: DataMetrics,
     pub(super) tls: tls::Acceptor,
+    pub(super) redirect: Option<u16>,
     pub(super) access: Option<AccessWriter>,
     pub(super) limits: LimitSettings,
     pub(super) trusted_proxies: Vec<IpNet>,
@@ -56,7 +57,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(settings: &FrontSettings, shared: Arc<Shared>) -> Self {
-        let FrontSettings { listen, limits, access, table, metrics, tls, stop } = settings;
+        let FrontSettings { listen, limits, access, table, metrics, tls, redirect, stop } = settings;
         let mut http = http1::Builder::new();
         let head = limits.request_line.saturating_add(limits.header_bytes);
         http.max_buf_size(MAX_BUFFER).max_header_size(head as usize);
@@ -73,6 +74,7 @@ impl Worker {
             http2: listen.http2,
             metrics: metrics.clone(),
             tls: tls.clone(),
+            redirect: *redirect,
             access: access.clone(),
             limits: *limits,
             trusted_proxies: listen.trusted_proxies.clone(),

@@ -64,6 +64,7 @@ impl Plane {
             table: reader,
             metrics: metrics.data.clone(),
             tls: tls::Acceptor::new(&tls::Store::default(), false).unwrap(),
+            redirect: None,
             stop: stop.clone(),
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
