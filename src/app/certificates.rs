@@ -49,7 +49,7 @@ impl Certificates {
         let read = blocking(settings.certificates.clone(), read).await.ok_or("the certificates could not be read")?;
         let certificates = read.certificates.map_err(|flaw| format!("{flaw}; {}", flaw.remedy()))?;
         *self.wanted() = Wanted { files: read.files, seen: read.seen };
-        Ok(self.put(certificates))
+        Ok(self.put(Source::Files, certificates))
     }
 
     /// Follows the files for ever. To be supervised.
@@ -83,7 +83,7 @@ impl Certificates {
         drop(wanted);
         match read.certificates {
             Ok(certificates) => {
-                if self.put(certificates) {
+                if self.put(Source::Files, certificates) {
                     tracing::info!("certificates have changed: shown from now on");
                 }
             }
@@ -91,7 +91,8 @@ impl Certificates {
         }
     }
 
-    fn put(&self, certificates: Vec<Certificate>) -> bool {
+    /// Shows these and no others of `source`, and tells of them. Gives whether anything is new.
+    fn put(&self, source: Source, certificates: Vec<Certificate>) -> bool {
         let now = SystemTime::now();
         for certificate in &certificates {
             if let Err(reason) = certificate.check_date(now) {
@@ -99,7 +100,7 @@ impl Certificates {
                 tracing::warn!(%certificate, %reason, "a certificate is out of date: clients refuse it");
             }
         }
-        let new = self.store.set(Source::Files, certificates);
+        let new = self.store.set(source, certificates);
         self.metrics.tell(self.store.all().iter().map(|certificate| (certificate.name.as_str(), certificate.to)));
         new
     }

@@ -35,6 +35,7 @@ mod token;
 mod track;
 
 pub(super) use monitor::monitor;
+pub(super) use tls::out_of_date;
 
 /// `directory` is where relative paths of secrets begin. `complete` tells that nothing was left out of `raw` for its
 /// shape; otherwise services are not compared with each other, since a default may stand where something else was

@@ -1,12 +1,13 @@
 //! `[tls]`: what is shown on the addresses of `listen.https`.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::config::key::Key;
-use crate::config::problem::Problems;
+use crate::config::problem::{Problem, Problems};
 use crate::config::raw::{RawCertificate, RawTls};
 use crate::model::{CertificateSettings, HostPattern, TlsSettings};
-use crate::tls::{Certificate, Part};
+use crate::tls::{Certificate, OutOfDate, Part};
 
 /// `needed`: there is an address that shows certificates. Blocks on the files of the certificates.
 pub(super) fn tls(problems: &mut Problems<'_>, raw: &RawTls, needed: bool, directory: &Path) -> Option<TlsSettings> {
@@ -21,6 +22,25 @@ pub(super) fn tls(problems: &mut Problems<'_>, raw: &RawTls, needed: bool, direc
     hosts_differ(problems, &key, &certificates);
     let certificates = certificates.into_iter().collect::<Option<Vec<_>>>()?;
     (!needed || !certificates.is_empty()).then_some(TlsSettings { certificates })
+}
+
+/// Certificates that clients refuse at `now`; `file` has named them. Blocks on their files.
+pub(in crate::config) fn out_of_date(tls: &TlsSettings, file: &str, now: SystemTime) -> Vec<Problem> {
+    let problem = |(index, files): (usize, &CertificateSettings)| {
+        let reason = Certificate::load(files).ok()?.check_date(now).err()?;
+        let remedy = match reason {
+            OutOfDate::Expired(_) => "have it renewed, and write the new one there",
+            OutOfDate::NotYet(_) => "set the clock, or use the certificate from then on",
+        };
+        Some(Problem {
+            origin: file.to_owned(),
+            key: Key::top("tls").field("certificate").index(index).field("cert").to_string(),
+            value: Some(files.cert.display().to_string()),
+            why: format!("the certificate is out of date: {reason}"),
+            remedy: remedy.to_owned(),
+        })
+    };
+    tls.certificates.iter().enumerate().filter_map(problem).collect()
 }
 
 fn certificate(
