@@ -4,10 +4,11 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 
-use super::site::Authority;
+use crate::support::certificates::Authority;
 use crate::support::client::request;
 use crate::support::eventually::DEADLINE;
 use crate::support::wire::{Body, Head};
@@ -43,7 +44,7 @@ impl Client {
         versions: &[&'static SupportedProtocolVersion],
     ) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(authority.root.clone()).unwrap();
+        roots.add(CertificateDer::from_pem_file(&authority.file).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
         Self { config: config.with_root_certificates(roots).with_no_client_auth(), address }

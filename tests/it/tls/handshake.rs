@@ -7,6 +7,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{HandshakeKind, NamedGroup};
 
 use super::{Client, Stage};
+use crate::support::clients::Tool;
 use crate::support::eventually::DEADLINE;
 use crate::support::{Connection, eventually};
 
@@ -106,4 +107,44 @@ fn a_stop_waits_for_no_handshake_that_stands_still() {
     stage.coalmine.process.signal("TERM");
     assert_eq!(silent.receive_to_end().unwrap_or_default(), b"");
     stage.coalmine.process.wait();
+}
+
+#[test]
+fn old_versions_are_refused() {
+    let stage = Stage::start(&[&["a.test"]]);
+    let connect = |version: &str| {
+        let address = stage.address().to_string();
+        let arguments = ["s_client", "-connect", &address, "-servername", "a.test", version];
+        Tool::openssl().args(arguments).args(["-cipher", "DEFAULT:@SECLEVEL=0"]).run()
+    };
+    for version in ["-tls1", "-tls1_1"] {
+        let exit = connect(version);
+        assert!(exit.code != Some(0) && exit.stdout.contains("Cipher is (NONE)"), "{exit:?}");
+    }
+    let exit = connect("-tls1_2");
+    assert!(exit.stdout.contains("Protocol  : TLSv1.2") || exit.stdout.contains("TLSv1.2, Cipher is"), "{exit:?}");
+    eventually("they are counted", || stage.handshakes("failed") == 2.0 && stage.handshakes("full") == 1.0);
+}
+
+#[test]
+fn every_protocol_of_http_is_agreed_on_by_alpn() {
+    let stage = Stage::start(&[&["a.test"]]);
+    let port = stage.address().port();
+    let ask = |flag: &str| {
+        let resolve = format!("a.test:{port}:127.0.0.1");
+        let url = format!("https://a.test:{port}/");
+        let tool = Tool::curl().arg("--cacert").arg(&stage.authority.file).args(["--resolve", &resolve, flag]);
+        tool.args(["--write-out", " %{http_version}", &url]).output()
+    };
+    assert_eq!((ask("--http1.1"), ask("--http2")), ("a 1.1".to_owned(), "a 2".to_owned()));
+}
+
+#[test]
+fn http2_is_not_offered_where_it_is_not_spoken() {
+    let stage = Stage::start_with(&[&["a.test"]], |config| config.listen("http2 = false"));
+    let mut client = stage.client();
+    client.config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let mut secure = client.connect("a.test");
+    assert_eq!(secure.session().alpn_protocol(), Some(&b"http/1.1"[..]));
+    assert_eq!(secure.get("/").text, "a");
 }

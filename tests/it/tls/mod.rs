@@ -1,19 +1,24 @@
 //! TLS in front, with clients of rustls, curl and OpenSSL.
 
+mod check;
 mod client;
 mod handshake;
+mod redirect;
+mod renewal;
 mod requests;
-mod site;
 
+use std::net::SocketAddr;
+
+use crate::support::certificates::{Authority, Certificate};
 use crate::support::coalmine::Coalmine;
 use crate::support::{Backend, Config};
 use client::Client;
-use site::Authority;
 
 /// A balancer with TLS before one backend, and whom its clients trust.
 struct Stage {
     authority: Authority,
     backend: Backend,
+    sites: Vec<Certificate>,
     coalmine: Coalmine,
 }
 
@@ -27,11 +32,12 @@ impl Stage {
     #[track_caller]
     fn start_with(sites: &[&[&str]], more: impl FnOnce(Config) -> Config) -> Self {
         let (authority, backend) = (Authority::new(), Backend::start("a"));
-        let coalmine = more(configured(&authority, &backend, sites)).start();
-        Self { authority, backend, coalmine }
+        let sites: Vec<_> = sites.iter().map(|names| authority.server(names)).collect();
+        let coalmine = more(configured(&backend, &sites)).start();
+        Self { authority, backend, sites, coalmine }
     }
 
-    fn address(&self) -> std::net::SocketAddr {
+    fn address(&self) -> SocketAddr {
         self.coalmine.listeners("https")[0]
     }
 
@@ -44,11 +50,12 @@ impl Stage {
     }
 }
 
-/// The files of the `n`th certificate are `site-n`.
-fn configured(authority: &Authority, backend: &Backend, sites: &[&[&str]]) -> Config {
+fn configured(backend: &Backend, sites: &[Certificate]) -> Config {
     let config = Config::of(&[backend], &[]).listen("https = [\"127.0.0.1:0\"]");
-    sites
-        .iter()
-        .enumerate()
-        .fold(config, |config, (n, names)| config.certificate(&authority.write(&format!("site-{n}"), names)))
+    sites.iter().fold(config, |config, site| config.certificate(&lines(site)))
+}
+
+/// The keys of a `[[tls.certificate]]`.
+fn lines(site: &Certificate) -> String {
+    format!("cert = \"{}\"\nkey = \"{}\"", site.cert.display(), site.key.display())
 }

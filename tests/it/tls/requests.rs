@@ -64,3 +64,25 @@ fn an_idle_connection_is_closed_by_a_stop_and_a_running_request_ends_first() {
     assert_eq!(answer.head.get("connection").as_deref(), Some("close"));
     stage.coalmine.process.wait();
 }
+
+#[test]
+fn an_idle_connection_ends_with_a_goodbye() {
+    let stage = Stage::start_with(&[&["a.test"]], |config| config.listen("idle_timeout = \"100ms\""));
+    let client = stage.client();
+    let mut unused = client.connect("a.test");
+    assert_eq!(unused.read().unwrap(), 0);
+    let mut used = client.connect("a.test");
+    used.get("/");
+    assert_eq!(used.read().unwrap(), 0);
+}
+
+#[test]
+fn large_bodies_pass_both_ways() {
+    let stage = Stage::start(&[&["a.test"]]);
+    stage.backend.on("/echo", Script::new().echo());
+    let body = "0123456789abcdef".repeat(40_000);
+    let mut secure = stage.client().connect("a.test");
+    secure.send(format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+    let answer = secure.receive();
+    assert!(answer.whole && answer.text.contains(&body), "{:?} {}", answer.head, answer.text.len());
+}
