@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::access::AccessWriter;
+use super::crowd::Crowd;
 use super::listener::{self, Listener};
 use super::stop::Stop;
 use super::worker::Worker;
@@ -58,14 +59,14 @@ impl Front {
 /// # Errors
 /// A thread or its runtime could not be made.
 pub fn start(settings: &FrontSettings, sockets: Vec<Vec<Listener>>, mut leftover: Vec<Listener>) -> io::Result<Front> {
-    let shared = Arc::default();
+    let (shared, crowd) = (Arc::default(), Arc::new(Crowd::new(&settings.limits)));
     let threads = sockets
         .into_iter()
         .enumerate()
         .map(|(index, listeners)| {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = runtime.event_interval(EVENT_INTERVAL).enable_all().build()?;
-            let worker = Arc::new(Worker::new(settings, Arc::clone(&shared)));
+            let worker = Arc::new(Worker::new(settings, Arc::clone(&shared), Arc::clone(&crowd)));
             let drain = settings.listen.drain;
             let leftover = std::mem::take(&mut leftover);
             std::thread::Builder::new()
@@ -114,6 +115,7 @@ async fn sweeping(worker: &Worker, step: impl Future<Output = ()>) {
                 // A thread without requests lets go of the table before, and of the backends that only that one names.
                 worker.table.read(|_| ());
                 worker.pool.sweep(Instant::now());
+                worker.crowd.sweep();
             }
         }
     }

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::access::AccessWriter;
 use super::connect::MAX_BUFFER;
+use super::crowd::Crowd;
 use super::deliver::{Shared, Waiting};
 use super::front::FrontSettings;
 use super::pool::Pool;
@@ -33,6 +34,7 @@ pub(super) struct Worker {
     pub(super) pool: Pool,
     pub(super) waiting: Waiting,
     pub(super) shared: Arc<Shared>,
+    pub(super) crowd: Arc<Crowd>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) http: http1::Builder,
     /// Whether HTTP/2 is spoken with who begins with it.
@@ -56,7 +58,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(settings: &FrontSettings, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(settings: &FrontSettings, shared: Arc<Shared>, crowd: Arc<Crowd>) -> Self {
         let FrontSettings { listen, limits, access, table, metrics, tls, redirect, stop } = settings;
         let mut http = http1::Builder::new();
         let head = limits.request_line.saturating_add(limits.header_bytes);
@@ -69,6 +71,7 @@ impl Worker {
             pool: Pool::default(),
             waiting: Waiting::default(),
             shared,
+            crowd,
             outbox: Arc::default(),
             http,
             http2: listen.http2,

@@ -18,6 +18,7 @@ mod framing;
 mod handover;
 mod headers;
 mod health;
+mod http2;
 mod layering;
 mod lease;
 mod life;

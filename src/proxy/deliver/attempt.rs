@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use super::super::connect;
 use super::super::exchange::Exchange;
 use super::super::handler::Client;
+use super::super::pace::Pace;
 use super::super::refusal::Refusal;
 use super::super::upstream::{Connection, Unanswered};
 use super::super::worker::Worker;
@@ -95,13 +96,13 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
         let mut error = match head(client, exchange, errand, &mut connection, sent, answer).await {
             Ok(()) => return answered(client, exchange, errand, connection, answer).await,
             Err(GivenUp::Unanswered(error)) => error,
-            Err(GivenUp::Missed) if pace.gone() => return Ended::ByClient(Refusal::ClientGone),
-            Err(GivenUp::Missed) if pace.starved() => return Ended::ByClient(Refusal::SlowClient),
+            Err(GivenUp::Missed) if pace.gone() => return Ended::ByClient(gone(pace)),
+            Err(GivenUp::Missed) if pace.starved() => return Ended::ByClient(slow(pace)),
             Err(GivenUp::Missed) => return Ended::Failed(Failure::Timeout),
             Err(GivenUp::Ejected) => return Ended::Ejected,
         };
         if pace.gone() {
-            return Ended::ByClient(Refusal::ClientGone);
+            return Ended::ByClient(gone(pace));
         }
         let failure = kind(error.error());
         let silent = failure == Failure::Closed && !connection.heard_any();
@@ -209,6 +210,16 @@ async fn answered(
     }
     answer.connection = Some(connection);
     Ended::Answered { rejected }
+}
+
+/// Why the request's body ended before its end.
+fn gone(pace: &Pace) -> Refusal {
+    if pace.overran() { Refusal::Body } else { Refusal::ClientGone }
+}
+
+/// Why a client's body is not waited for any longer.
+fn slow(pace: &Pace) -> Refusal {
+    if pace.is_slow() { Refusal::SlowBody } else { Refusal::SlowClient }
 }
 
 fn kind(error: &hyper::Error) -> Failure {

@@ -9,6 +9,7 @@ pub(crate) mod coalmine;
 pub(crate) mod config;
 mod conversation;
 pub(crate) mod eventually;
+pub(crate) mod http2;
 pub(crate) mod lineage;
 pub(crate) mod load;
 pub(crate) mod metrics;
