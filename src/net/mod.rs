@@ -1,8 +1,10 @@
 //! Sockets: how they are bound, how bytes move over them, how names become addresses.
 
 pub mod bind;
+pub mod guard;
 pub mod outbox;
 pub mod preface;
 pub mod prefixed;
+pub mod proxy_protocol;
 pub mod resolve;
 pub mod stream;

@@ -1,16 +1,18 @@
 //! From an accepted socket to the protocol that is spoken on it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use super::crowd::Entry;
+use super::crowd::{Entry, Place};
 use super::guest::Guest;
 use super::handshake::handshake;
 use super::pace::Pace;
+use super::proxy_header;
 use super::worker::Worker;
 use super::{connection, farewell};
+use crate::metrics::Refused;
 use crate::model::Scheme;
 use crate::net::preface::Preface;
 use crate::net::prefixed::Prefixed;
@@ -18,19 +20,16 @@ use crate::net::stream::Stream;
 use crate::tls::Accepted;
 
 /// Serves a client from its first byte to its last; `_entry` is its place until then.
-pub(super) async fn welcome(worker: Arc<Worker>, _entry: Entry, scheme: Scheme, tcp: TcpStream, peer: SocketAddr) {
-    // Those that speak for others are no clients.
-    let address = peer.ip().to_canonical();
-    let proxy = worker.trusted_proxies.iter().any(|network| network.contains(&address));
-    let place = if proxy { Ok(None) } else { worker.crowd.admit(address).map(Some) };
-    let _place = match place {
+pub(super) async fn welcome(worker: Arc<Worker>, _entry: Entry, scheme: Scheme, mut tcp: TcpStream, peer: SocketAddr) {
+    let Some(address) = proxy_header::client(&worker, &mut tcp, peer.ip()).await else { return };
+    let _place = match admitted(&worker, address) {
         Ok(place) => place,
         Err(reason) => return farewell::refuse(&worker, scheme, tcp, reason),
     };
     let pace = Pace::new(worker.idle_timeout, worker.header_timeout).with_rate(worker.limits.body_rate);
     let pace = Arc::new(pace);
     let io = Stream::new(tcp, pace.clone(), worker.outbox.clone());
-    let guest = Guest::new(peer.ip(), scheme, &worker.trusted_proxies);
+    let guest = Guest::new(address, scheme, &worker.trusted_proxies);
     match scheme {
         Scheme::Http if worker.http2 => plain(worker, guest, pace, io).await,
         Scheme::Http => drop(connection::http1(worker, guest, pace, io).await),
@@ -58,4 +57,14 @@ async fn secure(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: Stream<A
         // Over TLS nobody speaks HTTP/2 who has not said so (RFC 9113, 3.2).
         connection::http1(worker, guest, pace, io).await;
     }
+}
+
+/// The place of one more connection among those of the client at `address`. Who speaks for others is no client, and
+/// needs none.
+fn admitted(worker: &Worker, address: IpAddr) -> Result<Option<Place>, Refused> {
+    let address = address.to_canonical();
+    if worker.trusted_proxies.iter().any(|network| network.contains(&address)) {
+        return Ok(None);
+    }
+    worker.crowd.admit(address).map(Some)
 }

@@ -54,7 +54,12 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     });
     let (turn, Chosen { backend, pinned, keepsake, generation, trial }) = match chosen {
         Ok(chosen) => chosen,
-        Err(refusal) => return Ok(refuse(&client, refusal, entry, began)),
+        Err(refusal) => {
+            if request.body().is_some() {
+                client.pace.leave_unread();
+            }
+            return Ok(refuse(&client, refusal, entry, began));
+        }
     };
 
     let mut exchange = Exchange::new(backend, turn, client.pace.clone(), began, trial, entry);
@@ -180,6 +185,9 @@ fn host_of(value: &HeaderValue) -> Option<&str> {
 fn fail(client: &Client, mut exchange: Exchange, refusal: Refusal) -> Response<Reply> {
     let response = refusal.response();
     note(client, refusal);
+    if client.pace.uploading() {
+        client.pace.leave_unread();
+    }
     // Nobody reads the answer to a client that has gone; its exchange counts as canceled.
     if refusal != Refusal::ClientGone {
         exchange.responding(response.status(), None);
@@ -206,6 +214,7 @@ fn answer(client: &Client, response: Response<Reply>, entry: Option<Box<Entry>>,
     response
 }
 
+/// Counts a limit that fired.
 fn note(client: &Client, refusal: Refusal) {
     if let Some(limit) = refusal.limit() {
         client.worker.metrics.refused.count(limit);

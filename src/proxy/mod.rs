@@ -2,8 +2,9 @@
 //!
 //! 1. [`front`] starts the workers; [`listener`]: one accepts a connection, if the [`crowd`] leaves a place for it; else
 //!    a [`farewell`].
-//! 2. [`entrance`]: who is there ([`guest`]) and what is spoken, over TLS by a [`handshake`]; [`connection`], or
-//!    [`http2`]: the connection lives, under the clock of [`pace`], which knows by [`flow`] who is too slow.
+//! 2. [`entrance`]: who is there ([`proxy_header`], [`guest`]) and what is spoken, over TLS by a [`handshake`];
+//!    [`connection`], or [`http2`]: the connection lives, under the clock of [`pace`], which knows by [`flow`] who is too
+//!    slow.
 //! 3. [`handler`]: a request is looked at ([`check`]), has its [`turn`], is routed, and answered.
 //! 4. [`choice`]: what the request says about its track; [`split`]: the track by turns, then the backend in it, by
 //!    [`balance`].
@@ -41,6 +42,7 @@ mod http2;
 mod listener;
 mod pace;
 mod pool;
+mod proxy_header;
 mod redirect;
 mod refusal;
 mod reply;

@@ -21,6 +21,9 @@ use crate::net::stream::Witness;
 /// Writes of this many bytes and more may have waited for the client, and are worth a look at the clock.
 const MUCH: usize = 16 * 1024;
 
+/// How long a client may go on sending after the connection's end was sent, in nanoseconds.
+const LINGER: u64 = 2_000_000_000;
+
 /// What a connection is doing, which decides what a missed deadline means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -66,6 +69,7 @@ pub(super) struct Pace {
     /// Whose deadlines these are, where that is not the task that looks at them.
     task: AtomicWaker,
     overran: AtomicBool,
+    unread: AtomicBool,
     flow: Flow,
 }
 
@@ -106,6 +110,7 @@ impl Pace {
             connection,
             task: AtomicWaker::new(),
             overran: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
             flow: Flow::new(0),
         }
     }
@@ -151,6 +156,7 @@ impl Pace {
             }
         };
         self.missed.store(false, Relaxed);
+        self.unread.store(false, Relaxed);
         self.flow.begin();
         self.enter(Phase::Upload);
         self.set_deadline(u64::MAX);
@@ -245,6 +251,11 @@ impl Pace {
     pub(super) fn overrun(&self) {
         self.overran.store(true, Relaxed);
         self.go();
+    }
+
+    /// The request is answered although its body was not taken whole.
+    pub(super) fn leave_unread(&self) {
+        self.unread.store(true, Relaxed);
     }
 
     pub(super) fn overran(&self) -> bool {
@@ -453,6 +464,14 @@ impl Witness for Arc<Pace> {
             }
             Phase::Head | Phase::Upload | Phase::Waiting => {}
         }
+    }
+
+    fn lingers(&self) -> bool {
+        let unread = self.unread.load(Relaxed);
+        if unread {
+            self.end_by(self.now() + LINGER);
+        }
+        unread
     }
 
     /// A response has begun and not been handed over to its end: it broke off, stood still, or was cut by a stop.

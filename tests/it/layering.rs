@@ -29,6 +29,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli/", "main.rs"]),
     ("anyhow", &["app", "cli/", "main.rs"]),
     ("lettre", &["notify/"]),
+    ("governor", &["proxy/crowd/", "table/intake.rs"]),
     ("procfs", &["monitor/"]),
     ("rustix", &["app/", "monitor/"]),
     ("listenfd", &["app/systemd.rs"]),

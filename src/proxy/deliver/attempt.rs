@@ -19,7 +19,7 @@ use super::super::refusal::Refusal;
 use super::super::upstream::{Connection, Unanswered};
 use super::super::worker::Worker;
 use super::errand::Errand;
-use super::{again, waiting, whole};
+use super::{again, framing, waiting, whole};
 use crate::metrics::Failure;
 use crate::model::Track;
 use crate::table::Backend;
@@ -196,8 +196,8 @@ async fn answered(
     answer: &mut Answer,
 ) -> Ended {
     let Some(response) = &mut answer.response else { return Ended::Failed(Failure::Closed) };
-    if response.status().is_informational() {
-        // An upgrade that nobody asked for: the request went without `Upgrade`.
+    // An informational one is an upgrade that nobody asked for: the request went without `Upgrade`.
+    if response.status().is_informational() || !framing::is_clear(response) {
         return Ended::Failed(Failure::Malformed);
     }
     let rejected = errand.rejects(exchange, response.status());

@@ -10,6 +10,7 @@ mod again;
 mod attempt;
 mod enter;
 mod errand;
+mod framing;
 mod next;
 mod poison;
 mod replay;

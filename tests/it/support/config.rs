@@ -15,6 +15,7 @@ use super::coalmine::Coalmine;
 pub(crate) struct Config {
     listen: String,
     tls: String,
+    limits: String,
     log: String,
     admin: String,
     balancer: String,
@@ -52,6 +53,12 @@ impl Config {
     /// A `[[tls.certificate]]`, after those before it.
     pub(crate) fn certificate(mut self, lines: &str) -> Self {
         push(&mut self.tls, &format!("[[tls.certificate]]\n{lines}"));
+        self
+    }
+
+    /// One line for `[limits]`.
+    pub(crate) fn limits(mut self, line: &str) -> Self {
+        push(&mut self.limits, line);
         self
     }
 
@@ -123,6 +130,7 @@ impl Config {
         let admin = unless_set(&self.admin, "listen", "listen = \"127.0.0.1:0\"\n");
         text += &format!("[listen]\n{http}{}\n[log]\n{}\n[admin]\n{admin}{}\n", self.listen, self.log, self.admin);
         text += &self.tls;
+        text += &format!("[limits]\n{}", self.limits);
         text += &self.balancer;
         if let Some(redis) = &self.redis {
             text += &format!("[redis]\n{redis}\n");
