@@ -17,6 +17,7 @@ use super::exchange::Exchange;
 use super::guest::Guest;
 use super::headers::{X_SERVED_BY, forward_request, forward_response, scan};
 use super::pace::Pace;
+use super::redirect;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::turn::Turn;
@@ -48,7 +49,13 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let mut request = request.map(|body| Upload::new(body, &client.pace));
     let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &request)));
     let mut found = scan(request.headers());
-    let chosen = check::head(&client.worker.limits, &mut request, &mut found).and_then(|()| {
+    let checked = check::head(&client.worker.limits, &mut request, &mut found);
+    if let (Ok(()), Some(port)) = (checked, client.worker.redirect)
+        && let Some(away) = redirect::to_tls(port, request.uri(), request.headers(), &found, &client.guest.sender)
+    {
+        return Ok(answer(&client, away, entry, began));
+    }
+    let chosen = checked.and_then(|()| {
         let turn = Turn::take(&client.worker).ok_or(Refusal::Overload)?;
         Ok((turn, choose(&client, &mut request, found.host.as_ref())?))
     });
@@ -198,8 +205,12 @@ fn fail(client: &Client, mut exchange: Exchange, refusal: Refusal) -> Response<R
 
 /// The answer when no backend was chosen.
 fn refuse(client: &Client, refusal: Refusal, entry: Option<Box<Entry>>, began: u64) -> Response<Reply> {
-    let response = refusal.response();
     note(client, refusal);
+    answer(client, refusal.response(), entry, began)
+}
+
+/// Passes on an answer of the balancer's own.
+fn answer(client: &Client, response: Response<Reply>, entry: Option<Box<Entry>>, began: u64) -> Response<Reply> {
     client.pace.finished();
     client.worker.metrics.unrouted(response.status()).inc();
     if let (Some(mut entry), Some(access)) = (entry, &client.worker.access) {
