@@ -75,14 +75,19 @@ build: ## build target/release/coalmine
 	$(CARGO) build --release
 
 .PHONY: test
-test: setup-test ## run all tests, against a real redis-server
+test: setup-test ## run all tests, against a real redis-server and with foreign clients
 	$(CARGO) test
 
 .PHONY: setup-test
-setup-test: ## install what the tests need: redis-server, wrk, nft and small tools, by apt when root
+setup-test: ## install what the tests need: by apt when root, foreign clients into target/tools
 	@$(NEED)
 	need "the tests" "redis-server redis-cli prlimit setpriv unshare nsenter kill" \
 	    "redis-server redis-tools util-linux procps"
+	need "the foreign clients" "curl h2load nghttp openssl testssl" "curl nghttp2-client openssl testssl.sh"
+	need "the clients written in Go" "go" "golang-go"
+	python3 -c 'import ensurepip, venv' 2>/dev/null ||
+	    install_packages "the clients written in Python" " python3 with venv" python3-venv
+	tests/clients/setup
 	# Without these some of the fault suite is left out, with a word about it.
 	need "all of the fault suite" "wrk ip nft" "wrk iproute2 nftables" || true
 
@@ -144,19 +149,47 @@ deny: ## check the dependencies: licences, bans, sources, advisories
 	    echo "cargo-deny: advisories SKIPPED, RustSec's database cannot be fetched"
 	fi
 
+# libFuzzer without sanitizers: stable Rust has none, and the code is free of `unsafe`. What it finds on the way goes to
+# target/fuzz, not into the folder that is kept.
+FUZZ_SECONDS ?= 30
+FUZZ_TARGETS := alert config framing proxy_header
+CARGO_FUZZ_VERSION := 0.13.2
+FUZZ_OPTIONS := --sanitizer none --target-dir target/fuzz/build
+
+.PHONY: fuzz
+fuzz: ## feed made-up bytes to what reads from outside; FUZZ_SECONDS=30 each, ARGS="NAME..."
+	export PATH="$(TOOLS)/bin:$$PATH"
+	command -v cargo-fuzz >/dev/null ||
+	    $(CARGO) install --locked --version $(CARGO_FUZZ_VERSION) --root $(TOOLS) cargo-fuzz
+	for name in $(or $(ARGS),$(FUZZ_TARGETS)); do
+	    echo "==> $$name"
+	    mkdir -p target/fuzz/corpus/$$name target/fuzz/findings
+	    if ! $(CARGO) fuzz run $(FUZZ_OPTIONS) $$name target/fuzz/corpus/$$name fuzz/corpus/$$name -- \
+	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 \
+	        -artifact_prefix=target/fuzz/findings/$$name-; then
+	        echo "fuzz: $$name FAILED; the bytes are in target/fuzz/findings. Once more, with the file's name:" >&2
+	        echo "  PATH=$(TOOLS)/bin:\$$PATH cargo fuzz run $(FUZZ_OPTIONS) $$name FILE" >&2
+	        exit 1
+	    fi
+	done
+
 .PHONY: bench
 bench: ## run the micro-benchmarks
 	$(CARGO) bench $(ARGS)
 
 .PHONY: setup-bench
-setup-bench: ## install what bench-compare and bench-eject need: the peers, wrk, valgrind, by apt when root
+setup-bench: ## install what the benches need: the peers, wrk, h2load, valgrind, by apt when root
 	@$(NEED)
-	need "the benches" "nginx haproxy wrk valgrind redis-server setpriv taskset" \
-	    "nginx-light haproxy wrk valgrind redis-server util-linux"
+	need "the benches" "nginx haproxy wrk h2load valgrind redis-server setpriv taskset" \
+	    "nginx-light haproxy wrk nghttp2-client valgrind redis-server util-linux"
 
 .PHONY: bench-compare
 bench-compare: setup-bench ## measure beside nginx and HAProxy; PEERS=all adds Envoy, Traefik and Caddy
 	$(CARGO) bench --bench compare -- --run $(ARGS)
+
+.PHONY: bench-attack
+bench-attack: setup-bench ## measure a good client's wait, and the memory, under attack; ARGS="--attacks NAME"
+	$(CARGO) bench --bench attack -- --run $(ARGS)
 
 .PHONY: bench-eject
 bench-eject: setup-bench ## measure how fast an alert takes the canary out under load

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::rows::{ROWS, Row};
 use crate::support::proxies::Kind;
 
 #[derive(Debug, Parser)]
@@ -14,10 +15,13 @@ pub(crate) struct Arguments {
     /// How often everything is measured; the order rotates.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,
-    /// How long each proxy gets each body in each round.
+    /// Which rows, by words of their names, instead of all.
+    #[arg(long, value_delimiter = ',')]
+    rows: Vec<String>,
+    /// How long each proxy gets each row in each round.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seconds: u64,
-    /// Keep-alive connections of the load.
+    /// Requests or handshakes in flight: keep-alive connections, or an eighth of them with eight streams each.
     #[arg(long, default_value_t = 64)]
     pub(crate) connections: u32,
     /// `all` adds Envoy, Traefik and Caddy.
@@ -44,6 +48,15 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        let wanted = |row: &Row| self.rows.is_empty() || self.rows.iter().any(|word| row.name.contains(word));
+        ROWS.into_iter().filter(wanted).collect()
+    }
+
+    pub(crate) fn measures_all(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     pub(crate) fn kinds(&self) -> Vec<Kind> {
         if self.instructions {
             vec![Kind::Coalmine]

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::report::Report;
 use crate::support::client::Client;
 use crate::support::procfs;
 use crate::support::proxies::{Job, Kind};
+use crate::support::report::Report;
 
 /// Mebibytes.
 const BAR: f64 = 30.0;
@@ -26,7 +26,7 @@ pub(crate) fn measure(job: &Job<'_>, kinds: &[Kind], connections: u32, report: &
         let empty = procfs::resident(proxy.process.pid())? as f64 / 1_048_576.0;
         let mut open = Vec::new();
         for number in 1..=connections {
-            let mut client = Client::connect(proxy.addr, "/")?;
+            let mut client = Client::connect(proxy.doors.plain, "/")?;
             client.get().with_context(|| format!("{}, idle connection {number}", kind.name()))?;
             open.push(client);
         }

@@ -5,10 +5,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a harness talks to a terminal")]
 
 mod arguments;
+mod h2load;
+mod handshakes;
 mod idle;
 mod instructions;
-mod report;
+mod outcome;
 mod rounds;
+mod rows;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
@@ -21,10 +24,11 @@ use anyhow::Result;
 use clap::Parser as _;
 
 use arguments::Arguments;
-use report::Report;
 use support::backend::Backends;
+use support::certificate::Certificate;
 use support::proxies::Job;
 use support::redis::RedisServer;
+use support::report::Report;
 use support::{process, tool};
 
 fn main() -> ExitCode {
@@ -40,15 +44,17 @@ fn main() -> ExitCode {
 fn measure(arguments: &Arguments) -> Result<bool> {
     let kinds = arguments.kinds();
     let peers = kinds.iter().filter_map(|kind| kind.system_program());
-    let tools: &[&str] = if arguments.instructions { &["valgrind"] } else { &["redis-server", "wrk"] };
+    let tools: &[&str] = if arguments.instructions { &["valgrind"] } else { &["redis-server", "wrk", "h2load"] };
     tool::require(peers.chain(["setpriv", "taskset"]).chain(tools.iter().copied()))?;
     process::settle()?;
     let dir = tempfile::tempdir()?;
     let backends = Backends::start()?;
-    let (redis, probe_interval) = (None, "1h");
-    let mut job = Job { dir: dir.path(), backends: &backends, redis, probe_interval, affinity: false, agent: None };
+    let mut job = Job::new(dir.path(), &backends);
     let mut report = Report::default();
-    report.machine(&kinds)?;
+    report.machine(
+        &kinds,
+        &[("wrk", "-v"), ("h2load", "--version"), ("redis-server", "--version"), ("valgrind", "--version")],
+    )?;
     if arguments.instructions {
         instructions::measure(&mut job, arguments.requests, &mut report)?;
         return report.end(arguments.markdown.as_deref());
@@ -56,10 +62,14 @@ fn measure(arguments: &Arguments) -> Result<bool> {
     let redis = RedisServer::start(dir.path())?;
     job.redis = Some(redis.url());
     job.probe_interval = "500ms";
-    idle::measure(&job, &kinds, arguments.idle_connections, &mut report)?;
+    let certificate = Certificate::make(dir.path())?;
+    job.certificate = Some(&certificate);
+    if arguments.measures_all() {
+        idle::measure(&job, &kinds, arguments.idle_connections, &mut report)?;
+    }
     let results = rounds::measure(&job, &kinds, arguments, &mut report)?;
-    for body in &results {
-        table::print(body, &mut report);
+    for row in &results {
+        table::print(row, &mut report);
     }
     verdict::print(&results, &mut report);
     report.end(arguments.markdown.as_deref())

@@ -7,24 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::outcome::Outcome;
 use crate::support::process::{LOAD_CORE, Running, pinned};
 use crate::support::tool;
 
 const SCRIPT: &str = include_str!("done.lua");
-
-/// What one run came to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Outcome {
-    pub(crate) requests: u64,
-    /// Socket errors, timeouts, and statuses above 399.
-    pub(crate) errors: u64,
-    /// Requests per second.
-    pub(crate) rate: f64,
-    /// Microseconds.
-    pub(crate) p50: f64,
-    /// Microseconds.
-    pub(crate) p99: f64,
-}
 
 pub(crate) fn run(dir: &Path, addr: SocketAddr, path: &str, connections: u32, seconds: u64) -> Result<Outcome> {
     let script = dir.join("done.lua");
@@ -49,10 +36,10 @@ fn parse(output: &str) -> Option<Outcome> {
     let requests = field("requests")?;
     let errors = ["connect", "read", "write", "status", "timeout"].map(field);
     Some(Outcome {
-        requests: requests.into(),
+        done: requests.into(),
         errors: errors.into_iter().sum::<Option<u32>>()?.into(),
         rate: f64::from(requests) * 1e6 / f64::from(field("duration")?.max(1)),
-        p50: field("p50")?.into(),
-        p99: field("p99")?.into(),
+        p50: Some(field("p50")?.into()),
+        p99: Some(field("p99")?.into()),
     })
 }

@@ -69,12 +69,10 @@ fn measure(arguments: &Arguments) -> Result<bool> {
     let agent = Agent::start()?;
     let mut signal = Signal::connect(&redis, &agent, KEY)?;
     let job = Job {
-        dir: dir.path(),
-        backends: &backends,
         redis: Some(redis.url()),
         probe_interval: "20ms",
-        affinity: false,
         agent: Some(agent.addr()),
+        ..Job::new(dir.path(), &backends)
     };
     let mut report = report::Report::begin(&arguments.only)?;
     for &kind in &arguments.only {
@@ -82,7 +80,7 @@ fn measure(arguments: &Arguments) -> Result<bool> {
         let maximum = full_load(&proxy, arguments.connections)?;
         eprintln!("{}: at most {:.0} requests/s, half of it from now on", kind.name(), maximum);
         let count = if kind == Kind::Coalmine { arguments.flips } else { arguments.haproxy_flips };
-        let load = Load::start(proxy.addr, arguments.connections, Some(maximum / 2.0))?;
+        let load = Load::start(proxy.doors.plain, arguments.connections, Some(maximum / 2.0))?;
         let flips = Flips::run(count, &mut signal, &backends.canary_seen, &load, kind.name())?;
         report.add(kind, maximum, &flips, &load.finish());
     }
@@ -93,7 +91,7 @@ fn measure(arguments: &Arguments) -> Result<bool> {
 fn full_load(proxy: &Proxy, connections: u32) -> Result<f64> {
     let mut rate = 0.0;
     for seconds in [1, 3] {
-        let load = Load::start(proxy.addr, connections, None)?;
+        let load = Load::start(proxy.doors.plain, connections, None)?;
         std::thread::sleep(Duration::from_secs(seconds));
         let totals = load.finish();
         if let Some(failure) = totals.first_failure {

@@ -1,7 +1,7 @@
 //! Three backends that cost next to nothing: two stable, one canary.
 //!
 //! They answer by the path, from bytes prepared beforehand, and note when a request arrives. They understand
-//! just enough HTTP for a proxy that sends requests without a body.
+//! just enough HTTP for a proxy that sends requests without a body or, by POST, with a length.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,15 +10,17 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Context as _, Result};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use super::answers::Answers;
 use super::{clock, port};
 
 /// The path that probes ask for; it is not counted as a request.
 pub(crate) const PROBE_PATH: &str = "/probe";
 
 const HEAD_LIMIT: usize = 16 * 1024;
+const BACKLOG: u32 = 4096;
 
 /// Runs until dropped, on a thread of its own.
 #[derive(Debug)]
@@ -62,7 +64,7 @@ impl Backends {
         let mut started = Vec::new();
         for _ in 0..3 {
             let addr = port::free()?;
-            let listener = runtime.block_on(TcpListener::bind(addr)).with_context(|| format!("cannot bind {addr}"))?;
+            let listener = runtime.block_on(async { listen(addr) }).with_context(|| format!("cannot bind {addr}"))?;
             let seen = Arc::new(Seen::default());
             runtime.spawn(accept(listener, Arc::clone(&answers), Arc::clone(&seen), stop.clone()));
             started.push((addr, seen));
@@ -90,6 +92,14 @@ impl Drop for Backends {
     }
 }
 
+/// With room for the thousands of connections that an attack makes a proxy open at once.
+fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
 async fn accept(listener: TcpListener, answers: Arc<Answers>, seen: Arc<Seen>, stop: CancellationToken) {
     while let Some(Ok((stream, _))) = stop.run_until_cancelled(listener.accept()).await {
         let (answers, seen, stop) = (Arc::clone(&answers), Arc::clone(&seen), stop.clone());
@@ -112,39 +122,32 @@ async fn serve(mut stream: TcpStream, answers: &Answers, seen: &Seen) -> std::io
             if path != PROBE_PATH.as_bytes() {
                 seen.note();
             }
-            stream.write_all(answers.to(path)).await?;
+            let answer = answers.to(path);
+            let body = if buffer.starts_with(b"POST ") { promised(&buffer[..end]) } else { 0 };
             buffer.drain(..end + 4);
+            swallow(&mut stream, &mut buffer, body).await?;
+            stream.write_all(answer).await?;
         }
     }
 }
 
-#[derive(Debug)]
-struct Answers {
-    small: Vec<u8>,
-    ten_kib: Vec<u8>,
-    one_mib: Vec<u8>,
+/// The length of the body that a head announces; 0 without one.
+fn promised(head: &[u8]) -> usize {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    length.and_then(|length| length.trim().parse().ok()).unwrap_or(0)
 }
 
-impl Answers {
-    fn prepare() -> Self {
-        Self { small: answer(13), ten_kib: answer(10 * 1024), one_mib: answer(1024 * 1024) }
-    }
-
-    fn to(&self, path: &[u8]) -> &[u8] {
-        match path {
-            b"/10k" => &self.ten_kib,
-            b"/1m" => &self.one_mib,
-            _ => &self.small,
+/// Reads a body; what follows it stays in `buffer`.
+async fn swallow(stream: &mut TcpStream, buffer: &mut Vec<u8>, length: usize) -> std::io::Result<()> {
+    let mut left = length;
+    while left > 0 {
+        let here = left.min(buffer.len());
+        buffer.drain(..here);
+        left -= here;
+        if left > 0 && stream.read_buf(buffer).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
     }
-}
-
-fn answer(length: usize) -> Vec<u8> {
-    let mut bytes = format!(
-        "HTTP/1.1 200 OK\r\nserver: bench\r\ndate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
-         content-type: text/plain\r\ncontent-length: {length}\r\n\r\n"
-    )
-    .into_bytes();
-    bytes.resize(bytes.len() + length, b'x');
-    bytes
+    Ok(())
 }

@@ -1,26 +1,39 @@
 //! A blocking keep-alive client: one connection, one path.
 
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long an answer may stand still before it counts as failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-#[derive(Debug)]
+/// What a client talks over: a socket, or TLS on one.
+pub(crate) trait Transport: io::Read + io::Write + Send {}
+
+impl<T: io::Read + io::Write + Send> Transport for T {}
+
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Transport>,
     request: Vec<u8>,
     buffer: Vec<u8>,
 }
 
 impl Client {
     pub(crate) fn connect(addr: SocketAddr, path: &str) -> io::Result<Self> {
+        Self::connect_over(addr, path, |stream| Ok(Box::new(stream)))
+    }
+
+    /// With something put on the socket.
+    pub(crate) fn connect_over(
+        addr: SocketAddr,
+        path: &str,
+        over: impl FnOnce(TcpStream) -> io::Result<Box<dyn Transport>>,
+    ) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, request: request(addr, path), buffer: Vec::with_capacity(4096) })
+        Ok(Self { stream: over(stream)?, request: request(addr, path), buffer: Vec::with_capacity(4096) })
     }
 
     /// Sends one request and reads its whole answer; anything but 200 is an error.

@@ -28,6 +28,7 @@ pub(crate) fn require<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<()
 fn package(name: &str) -> &str {
     match name {
         "nginx" => "nginx-light",
+        "h2load" => "nghttp2-client",
         "setpriv" | "taskset" => "util-linux",
         other => other,
     }

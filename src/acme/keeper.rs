@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use instant_acme::{Account, AccountCredentials, CertificateIdentifier, Error, NewAccount, Problem};
 use tokio::sync::watch;
 
+use super::answers::Answers;
 use super::order::{self, Refusal};
 use super::renewal;
 use super::shelf::Shelf;
@@ -14,10 +15,8 @@ use super::web::Web;
 use crate::metrics::AcmeMetrics;
 use crate::model::AcmeSettings;
 use crate::table::Challenges;
-use crate::tls::{Certificate, Source, Store};
+use crate::tls::Certificate;
 
-/// How long the other balancers get to hear of a challenge before the authority may ask them.
-const SHARE: Duration = Duration::from_secs(1);
 /// How often it is looked what is due: clocks jump, and machines sleep.
 const ROUND: Duration = Duration::from_secs(60);
 /// The shortest time between two such looks.
@@ -25,8 +24,8 @@ const LEAST: Duration = Duration::from_secs(1);
 
 /// Where the keeper puts what it has.
 pub struct Ways {
-    /// What handshakes show.
-    pub store: Store,
+    /// Has these certificates shown, and no others of the authority.
+    pub show: Box<dyn Fn(Vec<Certificate>) + Send + Sync>,
     /// What this balancer answers to the authority.
     pub challenges: Challenges,
     /// What the other balancers are told; `None`: there are no others.
@@ -38,7 +37,9 @@ pub struct Ways {
 pub struct Keeper {
     settings: AcmeSettings,
     shelf: Shelf,
-    ways: Ways,
+    show: Box<dyn Fn(Vec<Certificate>) + Send + Sync>,
+    answers: Answers,
+    metrics: AcmeMetrics,
     account: Option<Account>,
     domains: BTreeMap<Arc<str>, Domain>,
 }
@@ -69,8 +70,10 @@ impl Keeper {
             (domain.clone(), Domain { certificate, due, ..Domain::default() })
         };
         let domains = settings.domains.iter().map(kept).collect();
-        let keeper = Self { settings, shelf, ways, account: None, domains };
-        keeper.show();
+        let Ways { show, challenges, told, metrics } = ways;
+        let answers = Answers::new(challenges, told);
+        let keeper = Self { settings, shelf, show, answers, metrics, account: None, domains };
+        keeper.show_all();
         keeper
     }
 
@@ -132,9 +135,8 @@ impl Keeper {
 
     async fn renew(&mut self, domain: &Arc<str>) {
         let renewed = self.ordered(domain).await;
-        self.ways.challenges.set_own(BTreeMap::new());
-        self.ways.told.iter().for_each(|told| _ = told.send_replace(BTreeMap::new()));
-        self.ways.metrics.ordered(renewed.is_ok());
+        self.answers.withdraw();
+        self.metrics.ordered(renewed.is_ok());
         let Some(known) = self.domains.get_mut(domain) else { return };
         match renewed {
             Ok(certificate) => {
@@ -142,7 +144,7 @@ impl Keeper {
                 tracing::info!(%domain, %until, "a certificate came from the authority");
                 let due = Some(renewal::by_age(&certificate));
                 *known = Domain { certificate: Some(certificate), due, ..Domain::default() };
-                self.show();
+                self.show_all();
             }
             Err(reason) => {
                 known.failures += 1;
@@ -160,18 +162,12 @@ impl Keeper {
         let known = self.domains.get(domain);
         let replaced = known.filter(|known| known.advised).and_then(|known| known.certificate.clone());
         let replaces = replaced.as_ref().and_then(identifier);
-        let Ways { challenges, told, .. } = &self.ways;
-        let publish = async |answers: BTreeMap<String, String>| {
-            challenges.set_own(answers.clone());
-            if let Some(told) = told {
-                told.send_replace(answers);
-                tokio::time::sleep(SHARE).await;
-            }
-        };
         let again = replaces.is_some();
-        let issued = match order::order(&account, domain, replaces, publish).await {
+        let issued = match order::order(&account, domain, replaces, &self.answers).await {
             // It holds another one to be the successor already.
-            Err(Refusal::Authority(Error::Api(_))) if again => order::order(&account, domain, None, publish).await,
+            Err(Refusal::Authority(Error::Api(_))) if again => {
+                order::order(&account, domain, None, &self.answers).await
+            }
             issued => issued,
         };
         if matches!(&issued, Err(Refusal::Authority(Error::Api(problem))) if is_stranger(problem)) {
@@ -217,9 +213,9 @@ impl Keeper {
         Ok(account)
     }
 
-    fn show(&self) {
+    fn show_all(&self) {
         let certificates = self.domains.values().filter_map(|domain| domain.certificate.clone()).collect();
-        self.ways.store.set(Source::Authority, certificates);
+        (self.show)(certificates);
     }
 }
 
@@ -249,9 +245,7 @@ fn moment(seconds: i64) -> SystemTime {
 }
 
 /// Does what blocks on the disk elsewhere.
-async fn on_disk<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, String> + Send + 'static,
-) -> Result<T, String> {
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
     tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
 }
 

@@ -8,6 +8,8 @@ use instant_acme::{
     RetryPolicy,
 };
 
+use super::answers::Answers;
+
 /// For the authority to make up its mind, at each of two steps.
 const PATIENCE: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(90));
 
@@ -28,8 +30,7 @@ pub(super) enum Refusal {
     NotVerified(String),
 }
 
-/// Orders a certificate for `domain`. `publish` sees to it that the authority finds what it is told, and returns when it
-/// would. `replaces`: the certificate that the new one comes after.
+/// Orders a certificate for `domain`. `replaces`: the certificate that the new one comes after.
 ///
 /// Cancel safe: the authority forgets an order that nobody goes on with.
 ///
@@ -39,7 +40,7 @@ pub(super) async fn order(
     account: &Account,
     domain: &str,
     replaces: Option<CertificateIdentifier<'_>>,
-    publish: impl AsyncFn(BTreeMap<String, String>),
+    answers: &Answers,
 ) -> Result<Issued, Refusal> {
     let names = [Identifier::Dns(domain.to_owned())];
     let mut wanted = NewOrder::new(&names);
@@ -57,7 +58,7 @@ pub(super) async fn order(
         }
         let mut challenge = authorization.challenge(ChallengeType::Http01).ok_or(Refusal::NoChallenge)?;
         let answer = challenge.key_authorization().as_str().to_owned();
-        publish(BTreeMap::from([(challenge.token.clone(), answer)])).await;
+        answers.publish(BTreeMap::from([(challenge.token.clone(), answer)])).await;
         challenge.set_ready().await?;
     }
     match order.poll_ready(&PATIENCE).await? {

@@ -12,7 +12,9 @@
 //! rest runs.
 
 mod agent;
+mod authority;
 mod bind;
+mod certificates;
 mod control;
 mod courier;
 mod crew;
@@ -45,7 +47,9 @@ use crate::control::{Controller, ControllerHandle, FleetStatus, Heartbeat, Input
 use crate::metrics::Metrics;
 use crate::model::Settings;
 use crate::proxy::{self, AccessWriter, Front, FrontSettings, Listener, Stop};
+use crate::supervise::supervise;
 use crate::table::{self, Keys};
+use crate::tls;
 
 pub use agent::watch_host;
 pub use bind::Sockets;
@@ -53,6 +57,8 @@ pub use door::Inherited;
 pub use keepsake::Keepsake;
 pub use life::live;
 
+use authority::Authority;
+use certificates::Certificates;
 use door::Door;
 use messenger::Messenger;
 use scouts::Scouts;
@@ -80,6 +86,8 @@ pub struct App {
     settings: Settings,
     metrics: Metrics,
     scouts: Scouts,
+    certificates: Certificates,
+    authority: Option<Authority>,
     heartbeat: Heartbeat,
     messenger: Messenger,
     /// Every listening socket once more, to be handed on.
@@ -113,10 +121,14 @@ impl App {
     /// inside a tokio runtime, which runs the probes and the admin listener from then on.
     ///
     /// # Errors
-    /// A thread could not be made. Nothing is left running that serves clients.
+    /// A certificate could not be read, or a thread not be made. Nothing is left running that serves clients.
     pub async fn start(settings: Settings, sockets: Sockets, keepsake: Keepsake) -> anyhow::Result<Self> {
         let (stopping, ended, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         let metrics = Metrics::new();
+        let certificates = Certificates::new(metrics.certificates.clone());
+        certificates.load(&settings.tls).await.map_err(anyhow::Error::msg)?;
+        let mut authority = Authority::new(&settings, &certificates, &metrics);
+        let tls = tls::Acceptor::new(&certificates.store, settings.listen.http2).context("TLS can't be spoken")?;
         let (writer, reader) = table::table();
 
         let (probe_sender, probes) = mpsc::channel(QUEUE);
@@ -149,7 +161,8 @@ impl App {
             kept: keepsake.bus,
             shutdown: ended.clone(),
         };
-        let company = bus::Company { name: settings.balancer.name.clone(), announcements, affinity, challenges: None };
+        let (name, challenges) = (settings.balancer.name.clone(), authority.as_mut().and_then(|it| it.board.take()));
+        let company = bus::Company { name, announcements, affinity, challenges };
         let alert_bus = control::Bus { redis: settings.redis.clone(), wiring, company };
         let control = control::start(alert_bus, controller, inputs, ended.clone())?;
         scouts.go(&settings.services);
@@ -158,9 +171,13 @@ impl App {
         let stop = Stop::default();
         let front = FrontSettings {
             listen: settings.listen.clone(),
+            limits: limits::filled_in(settings.limits),
             access,
             table: reader,
             metrics: metrics.data.clone(),
+            tls,
+            challenges: authority.as_ref().map(|authority| authority.challenges.clone()),
+            redirect: sockets.https_addresses.first().filter(|_| settings.listen.redirect_https).map(SocketAddr::port),
             stop: stop.clone(),
         };
         let operators = Admin {
@@ -181,6 +198,8 @@ impl App {
             settings,
             metrics,
             scouts,
+            certificates,
+            authority,
             heartbeat,
             messenger,
             doors: sockets.doors.into(),
@@ -226,6 +245,20 @@ impl App {
                 ended.run_until_cancelled(alive).await;
             }
         });
+        self.tasks.spawn({
+            let certificates = self.certificates.clone();
+            let follow = supervise("certificates", self.metrics.life.clone(), move || certificates.clone().follow());
+            let ended = self.ended.clone();
+            async move {
+                ended.run_until_cancelled(follow).await;
+            }
+        });
+        if let Some(authority) = self.authority.take() {
+            let (orders, ended) = (authority.run(&self.metrics), self.ended.clone());
+            self.tasks.spawn(async move {
+                ended.run_until_cancelled(orders).await;
+            });
+        }
         systemd::store(&self.doors);
         Ok(())
     }

@@ -22,7 +22,7 @@ pub(super) struct Names {
 pub(super) const BALANCER: Names = Names {
     prefix: "COALMINE_",
     except: Some(MONITOR.prefix),
-    tops: &["listen", "log", "admin", "redis", "balancer", "affinity", "notify", "service"],
+    tops: &["listen", "limits", "log", "admin", "redis", "balancer", "affinity", "notify", "service"],
 };
 
 /// The agent's.

@@ -1,22 +1,24 @@
 //! What a reload can change, and what takes a restart.
 //!
-//! Services are live as a whole. Each table is taken apart by name, so that a setting that is added has to be placed.
+//! Services and certificates are live as a whole. Each table is taken apart by name, so that a setting that is added has to be placed.
 
 use crate::model::{
-    AdminSettings, AffinitySettings, BalancerSettings, Endpoint, ListenSettings, LogSettings, NotifySettings,
-    RedisPlace, RedisSettings, Settings,
+    AdminSettings, AffinitySettings, BalancerSettings, Endpoint, LimitSettings, ListenSettings, LogSettings,
+    NotifySettings, RedisPlace, RedisSettings, Settings, TlsSettings,
 };
 
 /// The keys whose change a reload from `old` to `new` does not put in force, in the order of the file. A secret is
 /// named by the key of its file, but `affinity.key`; `redis` alone is a table that came or went.
 pub fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
-    let Settings { listen, log, admin, redis, balancer, affinity, notify, services: _ } = old;
+    let Settings { listen, tls, limits, log, admin, redis, balancer, affinity, notify, services: _ } = old;
     let redis = match (redis, &new.redis) {
         (Some(old), Some(new)) => redis_same(old, new).to_vec(),
         (old, new) => vec![("redis", old == new)],
     };
     let tables = [
         listen_same(listen, &new.listen).to_vec(),
+        tls_same(tls, &new.tls).to_vec(),
+        limits_same(limits, &new.limits).to_vec(),
         log_same(log, &new.log).to_vec(),
         admin_same(admin, &new.admin).to_vec(),
         balancer_same(balancer, &new.balancer).to_vec(),
@@ -61,6 +63,40 @@ fn listen_same(old: &ListenSettings, new: &ListenSettings) -> [Same; 13] {
         ("listen.lame_duck", *lame_duck == new.lame_duck),
         ("listen.via", *via == new.via),
     ]
+}
+
+/// A rate is one key.
+fn limits_same(old: &LimitSettings, new: &LimitSettings) -> [Same; 10] {
+    let LimitSettings {
+        max_connections,
+        max_requests,
+        listener_connections,
+        client_connections,
+        headers,
+        header_bytes,
+        request_line,
+        body_rate,
+        streams,
+        rate,
+    } = old;
+    [
+        ("limits.max_connections", *max_connections == new.max_connections),
+        ("limits.max_requests", *max_requests == new.max_requests),
+        ("limits.listener_connections", *listener_connections == new.listener_connections),
+        ("limits.client_connections", *client_connections == new.client_connections),
+        ("limits.headers", *headers == new.headers),
+        ("limits.header_bytes", *header_bytes == new.header_bytes),
+        ("limits.request_line", *request_line == new.request_line),
+        ("limits.body_rate", *body_rate == new.body_rate),
+        ("limits.streams", *streams == new.streams),
+        ("limits.rate", *rate == new.rate),
+    ]
+}
+
+/// Certificates of files are live.
+fn tls_same(old: &TlsSettings, new: &TlsSettings) -> [Same; 1] {
+    let TlsSettings { certificates: _, acme } = old;
+    [("tls.acme", *acme == new.acme)]
 }
 
 fn log_same(old: &LogSettings, new: &LogSettings) -> [Same; 3] {

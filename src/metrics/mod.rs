@@ -12,6 +12,7 @@ mod names;
 mod notify;
 mod open;
 mod refused;
+mod tls;
 
 use prometheus::core::Collector;
 use prometheus::{Encoder, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -25,6 +26,7 @@ pub use notify::NotifyMetrics;
 pub use open::Open;
 pub use prometheus::IntGauge;
 pub use refused::{Refused, RefusedMetrics};
+pub use tls::{CertificateMetrics, Handshake, HandshakeMetrics};
 
 /// All metrics of one process.
 #[derive(Clone)]
@@ -36,6 +38,7 @@ pub struct Metrics {
     pub life: LifeMetrics,
     pub notify: NotifyMetrics,
     pub acme: AcmeMetrics,
+    pub certificates: CertificateMetrics,
 }
 
 impl Default for Metrics {
@@ -57,6 +60,7 @@ impl Metrics {
             life: LifeMetrics::new(&registry),
             notify: NotifyMetrics::new(&registry),
             acme: AcmeMetrics::new(&registry),
+            certificates: CertificateMetrics::new(&registry),
             registry,
         }
     }

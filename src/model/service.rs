@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 use http::HeaderName;
 
 use super::{
-    Affinity, AlertKeys, CircuitLimits, CookieSpec, GateSpec, HostPattern, OutlierSpec, PathPrefix, RetrySpec,
-    RollbackSpec, RuleSpec, ServiceName, TesterSpec, TrackSpec,
+    Affinity, AlertKeys, CookieSpec, GateSpec, HostPattern, OutlierSpec, PathPrefix, RetrySpec, RollbackSpec, RuleSpec,
+    ServiceLimits, ServiceName, TesterSpec, Track, TrackSpec,
 };
 
 /// A service with every default filled in.
@@ -29,7 +29,7 @@ pub struct ServiceSpec {
     pub alert: AlertKeys,
     pub retry: RetrySpec,
     pub outlier: OutlierSpec,
-    pub limits: CircuitLimits,
+    pub limits: ServiceLimits,
     pub gate: GateSpec,
     pub cookie: CookieSpec,
     pub tester: TesterSpec,
@@ -40,6 +40,15 @@ pub struct ServiceSpec {
     pub stable: TrackSpec,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<TrackSpec>,
+}
+
+impl ServiceSpec {
+    pub fn track(&self, track: Track) -> Option<&TrackSpec> {
+        match track {
+            Track::Stable => Some(&self.stable),
+            Track::Canary => self.canary.as_ref(),
+        }
+    }
 }
 
 /// How a backend is chosen within a track.

@@ -5,6 +5,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+use hyper::server::conn::http1::Parts;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -14,6 +16,10 @@ use super::guest::Guest;
 use super::handler::{Client, handle};
 use super::pace::{Pace, Phase};
 use super::worker::Worker;
+use crate::metrics::Refused;
+use crate::net::guard::{Guarded, Post};
+
+pub(super) use super::http2::serve as http2;
 
 /// How far ahead the timer is set when there is no deadline, in nanoseconds.
 const FARTHEST: u64 = 60_000_000_000;
@@ -25,22 +31,26 @@ const LAST_CALL: u64 = 100_000_000;
 /// A stop never cuts a request off. While the worker is leaving, the request in hand is the last one, and its answer says
 /// `Connection: close`, unless that is on its way already; an idle connection stays. When the worker closes, an idle
 /// connection has one last moment, and a request whose head has begun is still read and answered.
-pub(super) async fn http1<I>(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: I)
+///
+/// A client that turns out to speak HTTP/2 is given back, with what was read of it.
+pub(super) async fn http1<I>(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: I) -> Option<(I, Bytes)>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
     let peer = guest.address;
-    let client = Arc::new(Client { worker: worker.clone(), pace: pace.clone(), guest });
-    let io = TokioIo::new(io);
+    let client = Arc::new(Client { worker: worker.clone(), pace: pace.clone(), guest: Arc::new(guest) });
+    let post = Arc::new(Post::default());
+    let io = TokioIo::new(Guarded::new(io, post.clone()));
     let service = service_fn(move |request| handle(client.clone(), request));
-    let mut http = pin!(worker.http.serve_connection(io, service));
+    let mut http = worker.http.serve_connection(io, service);
     let mut watch = Watch::new(&pace);
     let mut closed = pin!(worker.closed());
     let mut asked = false;
     let mut leaving = false;
     let mut last_call = None;
+    let mut unreadable = None;
 
-    poll_fn(|cx| {
+    let preface = poll_fn(|cx| {
         // Registered once, to be woken; flags tell the rest.
         if !asked {
             asked = true;
@@ -50,13 +60,16 @@ where
             // Not once the answer's head may be written: its client would not be told, and could send another request.
             if worker.is_leaving() && !leaving && matches!(pace.phase(), Phase::Upload | Phase::Waiting) {
                 leaving = true;
-                http.as_mut().graceful_shutdown();
+                Pin::new(&mut http).graceful_shutdown();
             }
-            if let Poll::Ready(ended) = http.as_mut().poll(cx) {
-                if let Err(error) = ended {
-                    tracing::debug!(%peer, %error, "connection ended");
+            if let Poll::Ready(ended) = Pin::new(&mut http).poll(cx) {
+                let Err(error) = ended else { return Poll::Ready(false) };
+                if error.is_parse_version_h2() {
+                    return Poll::Ready(true);
                 }
-                return Poll::Ready(());
+                unreadable = unread(&error);
+                tracing::debug!(%peer, %error, "connection ended");
+                return Poll::Ready(false);
             }
             if worker.is_closing() && !leaving && pace.phase() == Phase::Idle {
                 pace.end_by(*last_call.get_or_insert_with(|| pace.now() + LAST_CALL));
@@ -65,25 +78,49 @@ where
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Phase::Idle) if last_call.is_some() && !leaving => {
                     leaving = true;
-                    http.as_mut().graceful_shutdown();
+                    Pin::new(&mut http).graceful_shutdown();
                     // What is still being written of the last answer has its time.
                     pace.finished();
                 }
                 Poll::Ready(Phase::Upload | Phase::Waiting) => pace.miss(),
-                Poll::Ready(phase @ (Phase::Idle | Phase::Head | Phase::Response)) => {
+                Poll::Ready(phase @ (Phase::Idle | Phase::Head | Phase::Response | Phase::Shared)) => {
+                    if let Some(limit) = pace.fault() {
+                        worker.metrics.refused.count(limit);
+                    }
                     pace.miss();
                     tracing::debug!(%peer, ?phase, "connection closed: deadline missed");
-                    return Poll::Ready(());
+                    if phase == Phase::Idle {
+                        // Says the end as far as the client takes it at once, which over TLS is more than to close.
+                        Pin::new(&mut http).graceful_shutdown();
+                        let _ = Pin::new(&mut http).poll(cx);
+                    }
+                    return Poll::Ready(false);
                 }
             }
         }
     })
     .await;
+    if let Some(limit) = unreadable.or_else(|| post.is_violated().then_some(Refused::Framing)) {
+        worker.metrics.refused.count(limit);
+    }
+    preface.then(|| {
+        let Parts { io, read_buf, .. } = http.into_parts();
+        (io.into_inner().into_inner(), read_buf)
+    })
+}
+
+/// Why hyper took no request from what came, if it did not; it has answered by itself.
+fn unread(error: &hyper::Error) -> Option<Refused> {
+    match error.is_parse() {
+        true if error.is_parse_too_large() => Some(Refused::Headers),
+        true => Some(Refused::Framing),
+        false => None,
+    }
 }
 
 /// The one timer of a connection. It is set again only when it fires or when the deadline moves before it, so that a
 /// request that is over in time costs no timer at all.
-struct Watch {
+pub(super) struct Watch {
     sleep: Pin<Box<Sleep>>,
     /// When `sleep` fires, on the clock of the pace.
     fires: u64,
@@ -92,14 +129,14 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(pace: &Pace) -> Self {
+    pub(super) fn new(pace: &Pace) -> Self {
         let fires = pace.deadline();
         let sleep = Box::pin(tokio::time::sleep_until(Instant::from_std(pace.instant(fires))));
         Self { sleep, fires, registered: false }
     }
 
     /// Ready with the phase whose deadline was missed.
-    fn poll(&mut self, pace: &Pace, cx: &mut Context<'_>) -> Poll<Phase> {
+    pub(super) fn poll(&mut self, pace: &Pace, cx: &mut Context<'_>) -> Poll<Phase> {
         loop {
             let deadline = pace.deadline();
             let sooner = deadline < self.fires;

@@ -2,15 +2,27 @@
 //!
 //! Whoever moves the request on writes the next deadline here, which costs an atomic store; the connection keeps a
 //! single timer and looks at the deadline only when that timer fires (see [`super::connection`]).
+//!
+//! A connection of HTTP/2 has several requests at a time. Each has a pace of its own, on the clock of the connection's,
+//! and tells that one when its deadline is the next; the single timer is the connection's.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use futures_util::task::AtomicWaker;
+
+use super::flow::Flow;
+use crate::metrics::Refused;
 use crate::net::stream::Witness;
 
 /// Writes of this many bytes and more may have waited for the client, and are worth a look at the clock.
 const MUCH: usize = 16 * 1024;
+
+/// How long a client may go on sending after the connection's end was sent, in nanoseconds.
+const LINGER: u64 = 2_000_000_000;
 
 /// What a connection is doing, which decides what a missed deadline means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +36,17 @@ pub(super) enum Phase {
     Upload,
     /// The request is with the backend: `timeout.response` applies, and the answer is 504.
     Waiting,
-    /// A response is being written: `timeout.idle` applies, and the connection is closed.
+    /// A response is being written: `timeout.idle` applies, and the connection is closed, or over HTTP/2 the stream.
     Response,
+    /// A connection of HTTP/2: requests have a pace of their own each. While there are none, `listen.idle_timeout`
+    /// applies, and the connection is closed.
+    Shared,
 }
 
-/// Deadlines and phase of one connection. All times are nanoseconds since the connection was opened.
+/// Deadlines and phase of one connection, or of one request of HTTP/2. All times are nanoseconds since the connection
+/// was opened.
 ///
-/// Only the connection's own task reads and writes it, so that relaxed atomics suffice.
+/// Only tasks of one worker read and write it, so that relaxed atomics suffice.
 #[derive(Debug)]
 pub(super) struct Pace {
     opened: Instant,
@@ -46,17 +62,42 @@ pub(super) struct Pace {
     uploading: AtomicBool,
     starved: AtomicBool,
     gone: AtomicBool,
+    /// Written while the connection was shared.
+    written: AtomicU64,
+    /// Of the connection that this request is one of several of.
+    connection: Option<Arc<Self>>,
+    /// Whose deadlines these are, where that is not the task that looks at them.
+    task: AtomicWaker,
+    overran: AtomicBool,
+    unread: AtomicBool,
+    flow: Flow,
 }
 
 impl Pace {
     pub(super) fn new(idle_timeout: Duration, header_timeout: Duration) -> Self {
         let idle_timeout = nanos(idle_timeout);
+        Self::at(Instant::now(), idle_timeout, nanos(header_timeout), idle_timeout, None)
+    }
+
+    /// For one of several requests of a connection.
+    pub(super) fn of_stream(connection: &Arc<Self>) -> Self {
+        let Self { opened, idle_timeout, header_timeout, .. } = **connection;
+        Self::at(opened, idle_timeout, header_timeout, u64::MAX, Some(connection.clone()))
+    }
+
+    fn at(
+        opened: Instant,
+        idle_timeout: u64,
+        header_timeout: u64,
+        deadline: u64,
+        connection: Option<Arc<Self>>,
+    ) -> Self {
         Self {
-            opened: Instant::now(),
+            opened,
             idle_timeout,
-            header_timeout: nanos(header_timeout),
+            header_timeout,
             phase: AtomicU8::new(Phase::Idle as u8),
-            deadline: AtomicU64::new(idle_timeout),
+            deadline: AtomicU64::new(deadline),
             began: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             body_idle: AtomicU64::new(idle_timeout),
@@ -65,7 +106,18 @@ impl Pace {
             uploading: AtomicBool::new(false),
             starved: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            written: AtomicU64::new(0),
+            connection,
+            task: AtomicWaker::new(),
+            overran: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+            flow: Flow::new(0),
         }
+    }
+
+    /// The same for a client that has to move so many bytes per second while it is waited for; 0: any number.
+    pub(super) fn with_rate(self, bytes: u32) -> Self {
+        Self { flow: Flow::new(bytes), ..self }
     }
 
     pub(super) fn now(&self) -> u64 {
@@ -87,7 +139,8 @@ impl Pace {
             1 => Phase::Head,
             2 => Phase::Upload,
             3 => Phase::Waiting,
-            _ => Phase::Response,
+            4 => Phase::Response,
+            _ => Phase::Shared,
         }
     }
 
@@ -95,14 +148,16 @@ impl Pace {
     pub(super) fn request(&self) -> u64 {
         let began = match self.phase() {
             Phase::Head => self.began.load(Relaxed),
-            // Pipelined: it was read together with the one before it.
-            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response => {
+            // Pipelined: it was read together with the one before it. Or a stream, which begins with its head.
+            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response | Phase::Shared => {
                 let now = self.now();
                 self.heard.store(now, Relaxed);
                 now
             }
         };
         self.missed.store(false, Relaxed);
+        self.unread.store(false, Relaxed);
+        self.flow.begin();
         self.enter(Phase::Upload);
         self.set_deadline(u64::MAX);
         began
@@ -116,6 +171,7 @@ impl Pace {
         self.uploading.store(has_body, Relaxed);
         self.enter(Phase::Upload);
         if has_body {
+            self.flow.begin();
             self.set_deadline(self.now() + nanos(idle));
         } else {
             self.wait();
@@ -141,6 +197,40 @@ impl Pace {
     /// The backend asks for more of the request's body than the client has sent (`true`), or has got it (`false`).
     pub(super) fn starve(&self, starved: bool) {
         self.starved.store(starved, Relaxed);
+        if self.phase() == Phase::Upload && starved != self.flow.is_waiting() {
+            self.wait_for_client(starved, self.body_idle.load(Relaxed));
+        }
+    }
+
+    /// The client, whose turn it is to move bytes, is waited for from now on or is not any more. Whoever makes it wait
+    /// may do so for `idle`.
+    fn wait_for_client(&self, wait: bool, idle: u64) {
+        let now = self.now();
+        if wait {
+            self.flow.wait(now);
+            self.end_by(self.flow.deadline());
+        } else {
+            self.flow.go_on(now);
+            self.set_deadline(now + idle);
+        }
+    }
+
+    /// Whether the client has been too slow by now.
+    pub(super) fn is_slow(&self) -> bool {
+        self.flow.deadline() <= self.now()
+    }
+
+    /// What the client made the connection miss its deadline by, if it was the client. One that was idle between two
+    /// requests has done nothing.
+    pub(super) fn fault(&self) -> Option<Refused> {
+        match self.phase() {
+            Phase::Head => Some(Refused::HeaderTimeout),
+            Phase::Idle | Phase::Response if self.flow.is_waiting() => {
+                Some(if self.is_slow() { Refused::BodyRate } else { Refused::Idle })
+            }
+            Phase::Idle if self.heard.load(Relaxed) == 0 => Some(Refused::Idle),
+            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response | Phase::Shared => None,
+        }
     }
 
     /// Whether an upload that stands still waits for the client, not for the backend.
@@ -151,10 +241,26 @@ impl Pace {
     /// The client broke off in the middle of its request's body: what fails now is not the backend's fault.
     pub(super) fn go(&self) {
         self.gone.store(true, Relaxed);
+        self.task.wake();
     }
 
     pub(super) fn gone(&self) -> bool {
         self.gone.load(Relaxed)
+    }
+
+    /// The request's body is larger than it may be: it is not taken to its end.
+    pub(super) fn overrun(&self) {
+        self.overran.store(true, Relaxed);
+        self.go();
+    }
+
+    /// The request is answered although its body was not taken whole.
+    pub(super) fn leave_unread(&self) {
+        self.unread.store(true, Relaxed);
+    }
+
+    pub(super) fn overran(&self) -> bool {
+        self.overran.load(Relaxed)
     }
 
     /// Whether a part of the request's body has not been taken from the client.
@@ -168,6 +274,14 @@ impl Pace {
         if self.phase() == Phase::Upload {
             self.wait();
         }
+        self.task.wake();
+    }
+
+    /// Wakes the connection when the upload ends, once. For an upload that another task takes from the client.
+    pub(super) fn watch(&self, waker: &Waker) {
+        if self.uploading() {
+            self.task.register(waker);
+        }
     }
 
     /// The response's head is waited for, from the moment at which the last byte came from the client.
@@ -179,15 +293,93 @@ impl Pace {
     /// The response's head is here, and is written next, which sets the deadline.
     pub(super) fn responded(&self, idle: Duration) {
         self.body_idle.store(nanos(idle), Relaxed);
+        self.flow.begin();
         self.enter(Phase::Response);
+        if self.connection.is_some() {
+            self.set_deadline(self.now() + nanos(idle));
+        }
+    }
+
+    /// A part of the request's body was taken from the client. Progress on a connection of HTTP/1.1 is seen by its
+    /// [`Witness`], which sees no streams.
+    pub(super) fn taken(&self) {
+        if self.connection.is_some() {
+            self.progress(self.now());
+        }
+    }
+
+    /// A part of the response's body of a stream was handed over.
+    pub(super) fn handed_over(&self) {
+        match self.phase() {
+            Phase::Response => self.set_deadline(self.now() + self.body_idle.load(Relaxed)),
+            // What is left of it.
+            Phase::Idle => self.set_deadline(self.now() + self.idle_timeout),
+            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared => {}
+        }
     }
 
     /// The response's last byte has been handed over. Gives the time.
     pub(super) fn finished(&self) -> u64 {
         let now = self.now();
         self.enter(Phase::Idle);
+        self.missed.store(false, Relaxed);
         self.set_deadline(now + self.idle_timeout);
         now
+    }
+
+    /// What was read so far came before the first request, and was none.
+    pub(super) fn begin(&self) {
+        self.finished();
+    }
+
+    /// A connection of HTTP/2 begins: its first bytes are due within `listen.header_timeout`.
+    pub(super) fn greet(&self) {
+        self.enter(Phase::Head);
+        self.set_deadline(self.now() + self.header_timeout);
+    }
+
+    /// The client has said that it speaks HTTP/2: from now on requests have a pace of their own.
+    pub(super) fn share(&self) {
+        self.enter(Phase::Shared);
+        self.set_deadline(self.now() + self.idle_timeout);
+    }
+
+    /// How long a connection without requests may stay.
+    pub(super) fn idle_timeout(&self) -> u64 {
+        self.idle_timeout
+    }
+
+    /// When a header block that begins now has taken too long.
+    pub(super) fn head_due(&self) -> u64 {
+        self.now() + self.header_timeout
+    }
+
+    /// Whether a connection that is shared has written much since it was asked last; `leaving`: anything.
+    pub(super) fn has_written(&self, leaving: bool) -> bool {
+        self.written.swap(0, Relaxed) >= if leaving { 1 } else { MUCH as u64 }
+    }
+
+    /// The next look at the deadlines of a connection that is shared is due at `moment`.
+    pub(super) fn look_at(&self, moment: u64) {
+        self.deadline.store(moment, Relaxed);
+    }
+
+    /// The same, if none is due before; wakes the connection.
+    pub(super) fn look_by(&self, moment: u64) {
+        if moment < self.deadline() {
+            self.look_at(moment);
+            self.task.wake();
+        }
+    }
+
+    /// The task to be woken when a deadline is missed, or comes before all others.
+    pub(super) fn belong_to(&self, task: &Waker) {
+        self.task.register(task);
+    }
+
+    /// Whether a deadline of a stream was missed after its answer had begun.
+    pub(super) fn is_cut(&self) -> bool {
+        self.missed() && matches!(self.phase(), Phase::Response | Phase::Idle)
     }
 
     /// The connection may not stay idle beyond `moment`.
@@ -204,20 +396,35 @@ impl Pace {
     pub(super) fn miss(&self) {
         self.missed.store(true, Relaxed);
         self.set_deadline(u64::MAX);
+        self.task.wake();
     }
 
     fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Relaxed);
     }
 
+    /// Bytes of the client's came.
+    fn progress(&self, now: u64) {
+        match self.phase() {
+            Phase::Upload | Phase::Response if !self.missed() => {
+                self.heard.store(now, Relaxed);
+                self.set_deadline(now + self.body_idle.load(Relaxed));
+            }
+            _ => {}
+        }
+    }
+
     fn set_deadline(&self, deadline: u64) {
         self.deadline.store(deadline, Relaxed);
+        if let Some(connection) = &self.connection {
+            connection.look_by(deadline);
+        }
     }
 }
 
 /// Bytes moved on the client's side are progress.
-impl Witness for std::sync::Arc<Pace> {
-    fn read(&self, _bytes: usize) {
+impl Witness for Arc<Pace> {
+    fn read(&self, bytes: usize) {
         match self.phase() {
             Phase::Idle => {
                 let now = self.now();
@@ -231,19 +438,49 @@ impl Witness for std::sync::Arc<Pace> {
                 let now = self.now();
                 self.heard.store(now, Relaxed);
                 self.set_deadline(now + self.body_idle.load(Relaxed));
+                if self.phase() == Phase::Upload {
+                    self.flow.moved(bytes);
+                    self.end_by(self.flow.deadline());
+                }
             }
-            Phase::Waiting | Phase::Upload | Phase::Response => {}
+            Phase::Waiting | Phase::Upload | Phase::Response | Phase::Shared => {}
+        }
+    }
+
+    fn waits(&self, waits: bool) {
+        let idle = match self.phase() {
+            Phase::Response => self.body_idle.load(Relaxed),
+            Phase::Idle => self.idle_timeout,
+            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared => return,
+        };
+        if waits != self.flow.is_waiting() {
+            self.wait_for_client(waits, idle);
         }
     }
 
     fn written(&self, bytes: usize) {
+        // What the socket has taken before it was full says nothing of the client.
+        if self.flow.is_waiting() {
+            self.flow.moved(bytes);
+        }
         match self.phase() {
             // The end of a response that was finished just now, unless there is much of it.
             Phase::Idle if bytes < MUCH => {}
             Phase::Idle => self.set_deadline(self.now() + self.idle_timeout),
             Phase::Response => self.set_deadline(self.now() + self.body_idle.load(Relaxed)),
+            Phase::Shared => {
+                self.written.fetch_add(bytes as u64, Relaxed);
+            }
             Phase::Head | Phase::Upload | Phase::Waiting => {}
         }
+    }
+
+    fn lingers(&self) -> bool {
+        let unread = self.unread.load(Relaxed);
+        if unread {
+            self.end_by(self.now() + LINGER);
+        }
+        unread
     }
 
     /// A response has begun and not been handed over to its end: it broke off, stood still, or was cut by a stop.
@@ -322,6 +559,46 @@ mod tests {
         pace.written(1);
         pace.uploaded();
         assert!(pace.phase() == Phase::Response && pace.deadline() > 50 * SECOND);
+    }
+
+    #[test]
+    fn an_upload_is_too_slow_only_while_the_client_is_waited_for() {
+        let pace = Arc::new(Pace::new(Duration::from_secs(60), Duration::from_secs(10)).with_rate(100));
+        pace.request();
+        pace.sent(true, Duration::from_secs(60), Duration::from_secs(5));
+        pace.starve(true);
+        assert!(pace.deadline() < 11 * SECOND);
+        pace.read(3000);
+        assert!((29 * SECOND..31 * SECOND).contains(&pace.deadline()), "{}", pace.deadline());
+        pace.starve(false);
+        assert!(pace.deadline() > 59 * SECOND, "the backend has its own time");
+    }
+
+    #[test]
+    fn a_response_is_taken_too_slowly_only_while_the_client_is_waited_for() {
+        let pace = Arc::new(Pace::new(Duration::from_secs(60), Duration::from_secs(10)).with_rate(100));
+        pace.request();
+        pace.responded(Duration::from_secs(60));
+        pace.written(1);
+        assert!(pace.deadline() > 59 * SECOND);
+        pace.waits(true);
+        assert!(pace.deadline() < 11 * SECOND);
+        assert_eq!(pace.fault(), Some(Refused::Idle), "too early to tell");
+        pace.waits(false);
+        assert!(pace.deadline() > 59 * SECOND);
+        assert_eq!(pace.fault(), None, "it is the backend that stands still");
+    }
+
+    #[test]
+    fn a_connection_that_never_said_anything_is_at_fault_and_one_that_is_done_is_not() {
+        let pace = pace();
+        assert_eq!(pace.fault(), Some(Refused::Idle));
+        pace.read(1);
+        assert_eq!(pace.fault(), Some(Refused::HeaderTimeout));
+        pace.request();
+        pace.responded(Duration::from_secs(60));
+        pace.finished();
+        assert_eq!(pace.fault(), None);
     }
 
     #[test]

@@ -13,29 +13,43 @@ use tokio_util::task::TaskTracker;
 
 use super::access::AccessWriter;
 use super::connect::MAX_BUFFER;
+use super::crowd::Crowd;
 use super::deliver::{Shared, Waiting};
+use super::front::FrontSettings;
+use super::opening::Opening;
 use super::pool::Pool;
 use super::stop::Stop;
 use crate::metrics::{DataMetrics, Open};
-use crate::model::ListenSettings;
+use crate::model::LimitSettings;
 use crate::net::outbox::Outbox;
-use crate::table::TableReader;
+use crate::table::{Challenges, TableReader};
+use crate::tls;
 
-/// A request's head, in bytes; a larger one is answered with 431.
-const MAX_HEAD: usize = 64 * 1024;
+/// What hyper has room for without a heap: fields of a request.
+const USUAL_HEADERS: u32 = 100;
 
 /// One worker: a thread with a runtime of its own, so that nothing here is shared with another core but the table, the
 /// positions and the counters behind the handles, and what requests that failed leave behind.
 pub(super) struct Worker {
     pub(super) table: TableReader,
     pub(super) pool: Pool,
+    pub(super) opening: Opening,
     pub(super) waiting: Waiting,
     pub(super) shared: Arc<Shared>,
+    pub(super) crowd: Arc<Crowd>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) http: http1::Builder,
+    /// Whether HTTP/2 is spoken with who begins with it.
+    pub(super) http2: bool,
     pub(super) metrics: DataMetrics,
+    pub(super) tls: tls::Acceptor,
+    pub(super) redirect: Option<u16>,
+    pub(super) challenges: Option<Challenges>,
     pub(super) access: Option<AccessWriter>,
+    pub(super) limits: LimitSettings,
     pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) proxy_protocol: Vec<IpNet>,
+    pub(super) handshake_timeout: Duration,
     pub(super) header_timeout: Duration,
     pub(super) idle_timeout: Duration,
     pub(super) via: bool,
@@ -48,30 +62,37 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(
-        listen: &ListenSettings,
-        access: Option<AccessWriter>,
-        table: TableReader,
-        metrics: DataMetrics,
-        shared: Arc<Shared>,
-        stop: Stop,
-    ) -> Self {
+    pub(super) fn new(settings: &FrontSettings, shared: Arc<Shared>, crowd: Arc<Crowd>) -> Self {
+        let FrontSettings { listen, limits, access, table, metrics, tls, redirect, challenges, stop } = settings;
         let mut http = http1::Builder::new();
-        http.max_buf_size(MAX_BUFFER).max_header_size(MAX_HEAD);
+        let head = limits.request_line.saturating_add(limits.header_bytes);
+        http.max_buf_size(MAX_BUFFER).max_header_size(head as usize);
+        if limits.headers != USUAL_HEADERS {
+            http.max_headers(limits.headers as usize);
+        }
         Self {
-            table,
+            table: table.clone(),
             pool: Pool::default(),
+            opening: Opening::default(),
             waiting: Waiting::default(),
             shared,
+            crowd,
             outbox: Arc::default(),
             http,
-            metrics,
-            access,
+            http2: listen.http2,
+            metrics: metrics.clone(),
+            tls: tls.clone(),
+            redirect: *redirect,
+            challenges: challenges.clone(),
+            access: access.clone(),
+            limits: *limits,
             trusted_proxies: listen.trusted_proxies.clone(),
+            proxy_protocol: listen.proxy_protocol.clone(),
+            handshake_timeout: listen.handshake_timeout,
             header_timeout: listen.header_timeout,
             idle_timeout: listen.idle_timeout,
             via: listen.via,
-            stop,
+            stop: stop.clone(),
             leaving: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             closed: CancellationToken::new(),

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::{Job, write};
+use super::{Doors, Job, write};
 use crate::support::backend::PROBE_PATH;
 use crate::support::port;
 
@@ -27,7 +27,7 @@ pub(super) fn program() -> Result<PathBuf> {
 pub(super) fn configure(
     command: &mut Command,
     job: &Job<'_>,
-    addr: SocketAddr,
+    doors: Doors,
     dir: &Path,
 ) -> Result<(SocketAddr, &'static str)> {
     let file = dir.join("coalmine.toml");
@@ -37,17 +37,26 @@ pub(super) fn configure(
     let canary = job.backends.canary;
     let interval = job.probe_interval;
     let affinity = if job.affinity { "track" } else { "none" };
+    let Doors { plain, tls, .. } = doors;
+    let (https, certificate) = job.certificate.map_or_else(Default::default, |certificate| {
+        let (cert, key) = (certificate.cert.display(), certificate.key.display());
+        (format!("https = [\"{tls}\"]\n"), format!("[[tls.certificate]]\ncert = \"{cert}\"\nkey = \"{key}\"\n"))
+    });
+    let limits = job
+        .exposed
+        .filter(|exposed| exposed.requests > 0)
+        .map_or_else(String::new, |exposed| format!("[limits]\nmax_requests = {}\n", exposed.requests));
     write(
         &file,
         &format!(
             r#"[listen]
-http = ["{addr}"]
-workers = 1
+http = ["{plain}"]
+{https}workers = 1
 [log]
 access = "off"
 [admin]
 listen = "{admin}"
-{redis}[[service]]
+{certificate}{limits}{redis}[[service]]
 name = "bench"
 affinity = "{affinity}"
 [service.stable]

@@ -1,20 +1,31 @@
 //! HAProxy with one thread; with an agent, the canary is asked for every 100 ms and goes down at the first word.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Job, write};
+use super::{Doors, Exposed, Job, write};
 
-pub(super) fn configure(command: &mut Command, job: &Job<'_>, addr: SocketAddr, dir: &Path) -> Result<()> {
+pub(super) fn configure(command: &mut Command, job: &Job<'_>, doors: Doors, dir: &Path) -> Result<()> {
     let file = dir.join("haproxy.cfg");
     let [a, b] = job.backends.stable;
     let canary = job.backends.canary;
     let agent = job.agent.map_or_else(String::new, |agent| {
         format!(" agent-check agent-addr {} agent-port {} agent-inter 100ms", agent.ip(), agent.port())
     });
+    let Doors { plain, tls, h2c } = doors;
+    let more = job.certificate.map_or_else(String::new, |certificate| {
+        let both = certificate.both.display();
+        format!("  bind {tls} ssl crt {both} alpn h2,http/1.1 curves X25519\n  bind {h2c} proto h2\n")
+    });
+    let (patience, queue) = match job.exposed {
+        None => ("  timeout client 1h\n  timeout http-keep-alive 1h\n", String::new()),
+        Some(Exposed { requests }) => (
+            "  timeout client 60s\n  timeout http-keep-alive 60s\n  timeout http-request 10s\n  timeout queue 1s\n",
+            if requests > 0 { format!(" maxconn {}", requests.div_ceil(3)) } else { String::new() },
+        ),
+    };
     write(
         &file,
         &format!(
@@ -24,19 +35,17 @@ pub(super) fn configure(command: &mut Command, job: &Job<'_>, addr: SocketAddr, 
 defaults
   mode http
   timeout connect 1s
-  timeout client 1h
   timeout server 1h
-  timeout http-keep-alive 1h
-  option forwardfor
+{patience}  option forwardfor
   http-reuse always
 frontend bench
-  bind {addr}
-  default_backend bench
+  bind {plain}
+{more}  default_backend bench
 backend bench
   balance roundrobin
-  server stable-1 {a} weight 1
-  server stable-2 {b} weight 1
-  server canary {canary} weight 1{agent}
+  server stable-1 {a} weight 1{queue}
+  server stable-2 {b} weight 1{queue}
+  server canary {canary} weight 1{queue}{agent}
 "
         ),
     )?;

@@ -6,6 +6,7 @@
 
 mod caddy;
 mod coalmine;
+mod doors;
 mod envoy;
 mod haproxy;
 mod nginx;
@@ -20,9 +21,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use super::backend::{Backends, PROBE_PATH};
+use super::certificate::Certificate;
 use super::client::Client;
-use super::port;
 use super::process::{PROXY_CORE, Running, pinned};
+pub(crate) use doors::Doors;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -48,13 +50,40 @@ pub(crate) struct Job<'a> {
     pub(crate) affinity: bool,
     /// Where HAProxy asks for the canary's health, every 100 ms.
     pub(crate) agent: Option<SocketAddr>,
+    /// Opens the doors for TLS and for HTTP/2, of Coalmine, nginx and HAProxy.
+    pub(crate) certificate: Option<&'a Certificate>,
+    /// Coalmine and HAProxy as they stand on the open internet; the others take no notice.
+    pub(crate) exposed: Option<Exposed>,
+}
+
+/// What holds for a proxy that strangers reach.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exposed {
+    /// At most so many requests at the backends at once; 0: no limit.
+    pub(crate) requests: u32,
+}
+
+impl<'a> Job<'a> {
+    /// Without TLS, alerts from outside, affinity or limits; and probes so rare that they do not count.
+    pub(crate) fn new(dir: &'a Path, backends: &'a Backends) -> Self {
+        Self {
+            dir,
+            backends,
+            redis: None,
+            probe_interval: "1h",
+            affinity: false,
+            agent: None,
+            certificate: None,
+            exposed: None,
+        }
+    }
 }
 
 /// A proxy that answers requests.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) kind: Kind,
-    pub(crate) addr: SocketAddr,
+    pub(crate) doors: Doors,
     pub(crate) process: Running,
 }
 
@@ -77,6 +106,11 @@ impl Kind {
     /// The program that a Debian package has to bring.
     pub(crate) fn system_program(self) -> Option<&'static str> {
         matches!(self, Self::Nginx | Self::Haproxy).then(|| self.name())
+    }
+
+    /// Whether its configuration here opens doors for TLS and HTTP/2.
+    pub(crate) fn speaks_tls(self) -> bool {
+        Self::DEFAULT.contains(&self)
     }
 
     fn program(self) -> Result<PathBuf> {
@@ -108,7 +142,8 @@ impl Kind {
 
     /// As [`Kind::start`], with the program and its arguments put behind those of `wrapper`.
     pub(crate) fn start_under(self, job: &Job<'_>, wrapper: &[String], deadline: Duration) -> Result<Proxy> {
-        let addr = port::free()?;
+        let doors = Doors::open(self)?;
+        let addr = doors.plain;
         let dir = job.dir.join(format!("{}-{}", self.name(), addr.port()));
         std::fs::create_dir(&dir)?;
         let program = self.program()?;
@@ -121,9 +156,9 @@ impl Kind {
             }
         };
         let ready_at = match self {
-            Self::Coalmine => Some(coalmine::configure(&mut command, job, addr, &dir)?),
-            Self::Nginx => nginx::configure(&mut command, job, addr, &dir).map(|()| None)?,
-            Self::Haproxy => haproxy::configure(&mut command, job, addr, &dir).map(|()| None)?,
+            Self::Coalmine => Some(coalmine::configure(&mut command, job, doors, &dir)?),
+            Self::Nginx => nginx::configure(&mut command, job, doors, &dir).map(|()| None)?,
+            Self::Haproxy => haproxy::configure(&mut command, job, doors, &dir).map(|()| None)?,
             Self::Envoy => envoy::configure(&mut command, job, addr, &dir).map(|()| None)?,
             Self::Traefik => traefik::configure(&mut command, job, addr, &dir).map(|()| None)?,
             Self::Caddy => caddy::configure(&mut command, job, addr, &dir).map(|()| None)?,
@@ -133,7 +168,7 @@ impl Kind {
         process
             .wait_until(deadline, Duration::from_millis(100), || answers(at, path))
             .with_context(|| self.name().to_owned())?;
-        Ok(Proxy { kind: self, addr, process })
+        Ok(Proxy { kind: self, doors, process })
     }
 }
 

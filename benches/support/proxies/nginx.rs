@@ -1,20 +1,33 @@
 //! nginx as an administrator sets it up for many keep-alive clients; buffers as it ships.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
 use rustix::process::getuid;
 
-use super::{Job, write};
+use super::{Doors, Job, write};
 
-pub(super) fn configure(command: &mut Command, job: &Job<'_>, addr: SocketAddr, dir: &Path) -> Result<()> {
+pub(super) fn configure(command: &mut Command, job: &Job<'_>, doors: Doors, dir: &Path) -> Result<()> {
     let file = dir.join("nginx.conf");
     let user = if getuid().is_root() { "user root;" } else { "" };
     let [a, b] = job.backends.stable;
     let canary = job.backends.canary;
     let place = dir.display();
+    let Doors { plain, tls, h2c } = doors;
+    let more = job.certificate.map_or_else(String::new, |certificate| {
+        format!(
+            "listen {tls} backlog=4096 ssl http2;
+    listen {h2c} backlog=4096 http2;
+    ssl_certificate {};
+    ssl_certificate_key {};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_ecdh_curve X25519;
+    ssl_session_tickets on;",
+            certificate.cert.display(),
+            certificate.key.display()
+        )
+    });
     write(
         &file,
         &format!(
@@ -44,7 +57,8 @@ http {{
     keepalive_timeout 1h;
   }}
   server {{
-    listen {addr} backlog=4096;
+    listen {plain} backlog=4096;
+    {more}
     location / {{
       proxy_pass http://bench;
       proxy_http_version 1.1;

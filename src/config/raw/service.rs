@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
-use super::{RawCookie, RawGate, RawLimits, RawOutlier, RawProbe, RawRetry, RawRollback, RawRule, RawTester, RawTrack};
+use super::{
+    RawCookie, RawGate, RawOutlier, RawProbe, RawRetry, RawRollback, RawRule, RawServiceLimits, RawTester, RawTrack,
+};
 
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
@@ -22,7 +24,7 @@ pub(crate) struct RawService {
     pub(crate) probe: RawProbe,
     pub(crate) retry: RawRetry,
     pub(crate) outlier: RawOutlier,
-    pub(crate) limits: RawLimits,
+    pub(crate) limits: RawServiceLimits,
     pub(crate) gate: RawGate,
     pub(crate) cookie: RawCookie,
     pub(crate) tester: RawTester,
@@ -48,7 +50,7 @@ impl Default for RawService {
             probe: RawProbe::default(),
             retry: RawRetry::default(),
             outlier: RawOutlier::default(),
-            limits: RawLimits::default(),
+            limits: RawServiceLimits::default(),
             gate: RawGate::default(),
             cookie: RawCookie::default(),
             tester: RawTester::default(),

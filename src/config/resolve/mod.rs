@@ -10,6 +10,7 @@ use super::key::Key;
 use super::problem::Problems;
 use super::raw::Raw;
 
+mod acme;
 mod address;
 mod affinity;
 mod alert;
@@ -30,16 +31,22 @@ mod scalar;
 mod secret;
 mod service;
 mod status;
+mod tls;
 mod token;
 mod track;
+mod upstream;
 
 pub(super) use monitor::monitor;
+pub(super) use tls::out_of_date;
 
 /// `directory` is where relative paths of secrets begin. `complete` tells that nothing was left out of `raw` for its
 /// shape; otherwise services are not compared with each other, since a default may stand where something else was
 /// meant.
 pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path, complete: bool) -> Option<Settings> {
     let listen = listen::listen(problems, &raw.listen);
+    let doors = tls::Doors { https: !raw.listen.https.is_empty(), http: !raw.listen.http.is_empty() };
+    let tls = tls::tls(problems, &raw.tls, doors, directory);
+    let limits = limits::limits(problems, &raw.limits);
     let log = log::log(problems, &raw.log);
     let admin = listen::admin(problems, &raw.admin, directory);
     listen::doors_differ(problems, listen.as_ref(), admin.as_ref());
@@ -68,6 +75,8 @@ pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path,
     let services = services.into_iter().collect::<Option<Vec<_>>>()?;
     Some(Settings {
         listen: listen?,
+        tls: tls?,
+        limits: limits?,
         log: log?,
         admin: admin?,
         redis: redis.map_or(Some(None), |redis| redis.map(Some))?,

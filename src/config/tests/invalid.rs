@@ -4,7 +4,7 @@ use crate::config::parse;
 
 #[test]
 fn each_mistake_of_a_table_is_told_once_with_key_and_remedy() {
-    assert_eq!(TABLES.len(), 51);
+    assert_eq!(TABLES.len(), 63);
     for (text, key, remedy) in TABLES {
         let service = SERVICE.trim_start();
         let text = if text.starts_with("[[") { format!("{service}{text}\n") } else { format!("{text}\n{service}") };
@@ -14,7 +14,7 @@ fn each_mistake_of_a_table_is_told_once_with_key_and_remedy() {
 
 #[test]
 fn each_mistake_of_a_service_is_told_with_key_and_remedy() {
-    assert_eq!(SERVICES.len(), 104);
+    assert_eq!(SERVICES.len(), 111);
     for (keys, key, remedy) in SERVICES {
         let has = |name: &str| keys.lines().any(|line| line.starts_with(name));
         let mut text = format!("[[service]]\n{keys}\n");

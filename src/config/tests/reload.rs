@@ -10,6 +10,14 @@ const CHANGES: &[(&str, &[&str])] = &[
     ("[listen]\nidle_timeout = '61s'", &["listen.idle_timeout"]),
     ("[listen]\ndrain = '31s'\nlame_duck = '1s'", &["listen.drain", "listen.lame_duck"]),
     ("[listen]\nvia = false", &["listen.via"]),
+    ("[limits]\nmax_connections = 1\nmax_requests = 1", &["limits.max_connections", "limits.max_requests"]),
+    (
+        "[limits]\nlistener_connections = 1\nclient_connections = 1",
+        &["limits.listener_connections", "limits.client_connections"],
+    ),
+    ("[limits]\nheaders = 1\nheader_bytes = 1024", &["limits.headers", "limits.header_bytes"]),
+    ("[limits]\nrequest_line = 256\nbody_rate = 0", &["limits.request_line", "limits.body_rate"]),
+    ("[limits]\nstreams = 1\nrate.burst = 2\nrate.requests = 1", &["limits.streams", "limits.rate"]),
     ("[log]\nlevel = 'debug'", &["log.level"]),
     ("[log]\nformat = 'json'\naccess = 'json'", &["log.format", "log.access"]),
     ("[admin]\nlisten = '127.0.0.1:1'", &["admin.listen"]),
@@ -27,7 +35,7 @@ const CHANGES: &[(&str, &[&str])] = &[
 
 #[test]
 fn each_change_outside_the_services_is_named_by_its_key() {
-    assert_eq!(CHANGES.len(), 20);
+    assert_eq!(CHANGES.len(), 25);
     let settings = |lines: &str| {
         let redis = if lines.starts_with("[redis]") { "" } else { "[redis]" };
         parse(&format!("{redis}\n{lines}\n{SERVICE}")).unwrap()

@@ -24,8 +24,8 @@ fn an_unwritten_service_retries_ejects_and_keeps_nobody() {
     assert_eq!((outlier.consecutive, outlier.success_percent, outlier.min_requests), (5, 90, 20));
     assert_eq!((seconds(outlier.window), outlier.max_ejected_percent), ((10, 0), 20));
     assert_eq!((seconds(outlier.base_ejection), seconds(outlier.max_ejection)), ((1, 0), (300, 0)));
-    assert_eq!((web.limits.connections, web.limits.requests, web.limits.queue), (0, 0, 0));
-    assert_eq!((seconds(web.limits.queue_timeout), web.gate.follow_peers), ((1, 0), true));
+    assert_eq!((web.limits.circuit.connections, web.limits.circuit.requests, web.limits.circuit.queue), (0, 0, 0));
+    assert_eq!((seconds(web.limits.circuit.queue_timeout), web.gate.follow_peers), ((1, 0), true));
     assert_eq!((web.stable.min_up, web.stable.slow_start), (None, None));
     assert_eq!(web.canary.unwrap().slow_start, Some(Duration::ZERO));
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::control::specimen::{RISE, alert, endpoint, fleet, healthy, healthy_by, moment, pass_trial, probe, service};
 use crate::metrics::Metrics;
-use crate::model::{Affinity, BackendId, ServiceSpec};
+use crate::model::{Affinity, BackendId, RateSpec, ServiceSpec};
 use crate::proxy::split;
 use crate::table::{Pins, TrialState};
 
@@ -197,7 +197,7 @@ fn a_canary_on_its_way_back_is_routed_to_by_its_trial_alone() {
 fn what_is_counted_and_limited_survives_a_swap_and_a_new_address() {
     let [stable, canary] = BOTH;
     let mut spec = service(stable, canary);
-    spec.limits.requests = 7;
+    spec.limits.circuit.requests = 7;
     let fleet = healthy_by(spec, moment());
     let mut builder = builder(&fleet);
     let before = builder.table().services[0].clone();
@@ -287,7 +287,7 @@ fn a_reload_keeps_turns_backends_and_keys_of_what_is_unchanged() {
 fn a_backend_that_is_treated_otherwise_keeps_its_key_and_one_with_other_limits_does_not() {
     let [stable, canary] = BOTH;
     let mut spec = service(stable, canary);
-    spec.limits.requests = 7;
+    spec.limits.circuit.requests = 7;
     let mut fleet = healthy_by(spec.clone(), moment());
     let mut builder = builder(&fleet);
     let first = builder.table().services[0].stable.members()[0].clone();
@@ -302,13 +302,36 @@ fn a_backend_that_is_treated_otherwise_keeps_its_key_and_one_with_other_limits_d
     assert!(Arc::ptr_eq(&second.terms.budget, &first.terms.budget) && second.terms.retry == spec.retry);
     assert!(Arc::ptr_eq(second.circuit.as_ref().unwrap(), first.circuit.as_ref().unwrap()));
 
-    spec.limits.requests = 8;
+    spec.limits.circuit.requests = 8;
     reload(&mut fleet, &mut builder, std::slice::from_ref(&spec));
     let third = builder.table().services[0].stable.members()[0].clone();
     assert!(third.key != second.key && third.circuit.as_ref().unwrap().limits.requests == 8);
-    spec.limits.requests = 0;
+    spec.limits.circuit.requests = 0;
     reload(&mut fleet, &mut builder, &[spec]);
     assert!(builder.table().services[0].stable.members()[0].circuit.is_none());
+}
+
+#[test]
+fn a_rate_goes_on_counting_over_every_swap_in_which_it_is_the_same() {
+    let [stable, canary] = BOTH;
+    let mut spec = service(stable, canary);
+    spec.limits.rate = RateSpec { requests: 1, burst: 1 };
+    let mut fleet = healthy_by(spec.clone(), moment());
+    let mut builder = builder(&fleet);
+    let rate = |builder: &Builder| builder.table().services[0].intake.as_ref().unwrap().rate.clone().unwrap();
+    let first = rate(&builder);
+    builder.reroute(&fleet.services[0]);
+    spec.limits.body = 5;
+    reload(&mut fleet, &mut builder, std::slice::from_ref(&spec));
+    assert!(Arc::ptr_eq(&first, &rate(&builder)));
+    assert_eq!(builder.table().services[0].intake.as_ref().unwrap().body, Some(5));
+
+    spec.limits.rate.burst = 2;
+    reload(&mut fleet, &mut builder, std::slice::from_ref(&spec));
+    assert!(!Arc::ptr_eq(&first, &rate(&builder)));
+    (spec.limits.rate, spec.limits.body) = (RateSpec { requests: 0, burst: 0 }, 0);
+    reload(&mut fleet, &mut builder, &[spec]);
+    assert!(builder.table().services[0].intake.is_none());
 }
 
 fn reload(fleet: &mut Fleet, builder: &mut Builder, services: &[ServiceSpec]) {

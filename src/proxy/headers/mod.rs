@@ -1,9 +1,11 @@
 //! What a proxy takes off a message and puts on it (RFC 9110, 7.6; RFC 9112, 9.6).
 
+mod authority;
 mod hop;
 mod request;
 mod response;
 
+pub use authority::{agree, is_target, join_cookies};
 pub use hop::{Found, scan};
 pub use request::{Sender, forward_request};
 pub use response::forward_response;

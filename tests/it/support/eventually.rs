@@ -16,13 +16,21 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Returns what `attempt` gives as soon as it gives something; panics when it does not within [`DEADLINE`].
 #[track_caller]
-pub(crate) fn eventually_some<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually_some<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
+    let Some(value) = within(DEADLINE, attempt) else { panic!("not within {DEADLINE:?}: {what}") };
+    value
+}
+
+/// Returns what `attempt` gives as soon as it gives something; `None` when it does not within `deadline`.
+pub(crate) fn within<T>(deadline: Duration, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
         if let Some(value) = attempt() {
-            return value;
+            return Some(value);
         }
-        assert!(start.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
+        if start.elapsed() >= deadline {
+            return None;
+        }
         thread::sleep(POLL);
     }
 }

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use coalmine::metrics::Metrics;
 use coalmine::model::{
-    BackendId, Balance, CircuitLimits, ListenSettings, PathPrefix, PoolLimits, ProbeTarget, RetrySpec, Scheme,
-    ServiceName, StatusRanges, Timeouts, Track,
+    BackendId, Balance, CircuitLimits, Endpoint, LimitSettings, ListenSettings, PathPrefix, PoolLimits, ProbeTarget,
+    RateSpec, RetrySpec, Scheme, ServiceName, StatusRanges, Timeouts, Track, Upstream,
 };
 use coalmine::proxy::{self, Front, FrontSettings, Listener, Stop};
 use coalmine::table::{
     Alarm, Backend, Budget, Circuit, Lane, Outcomes, Positions, Routed, Router, RoutingTable, Sample, Schedule, Split,
     TableWriter, Terms, Trial, Trying, table,
 };
+use coalmine::tls;
 use http::HeaderValue;
 
 use super::client::{Connection, Response, get};
@@ -58,9 +59,13 @@ impl Plane {
         let (metrics, stop, alarm) = (Metrics::new(), Stop::default(), Arc::new(Alarm::default()));
         let settings = FrontSettings {
             listen: listen(),
+            limits: front_limits(),
             access: None,
             table: reader,
             metrics: metrics.data.clone(),
+            tls: tls::Acceptor::new(&tls::Store::default(), false).unwrap(),
+            redirect: None,
+            challenges: None,
             stop: stop.clone(),
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -135,6 +140,7 @@ impl Plane {
             finishing: Vec::new(),
             ejected: !admitted,
             choice: None,
+            intake: None,
             positions: self.positions.clone(),
         };
         let prefix = PathPrefix::new("/").unwrap();
@@ -148,8 +154,11 @@ impl Plane {
             key: (self.stable.len() + self.canary.len()) as u64 + 1,
             id: target.backend.clone(),
             track,
+            address: Endpoint { host: address.ip().to_string().into(), port: address.port() }.into(),
             addresses: Arc::new([address]),
             authority: HeaderValue::try_from(address.to_string()).unwrap(),
+            upstream: Upstream::default(),
+            secure: None,
             served_by: None,
             weight: 1,
             timeout: Timeouts { connect: PATIENT, response: PATIENT, idle: PATIENT },
@@ -158,7 +167,7 @@ impl Plane {
             terms: self.terms.clone(),
             outcomes: Arc::default(),
             together: None,
-            circuit: self.limits.map(|limits| Arc::new(Circuit::new(limits))),
+            circuit: self.limits.map(|limits| Arc::new(Circuit::new(limits, false))),
         })
     }
 
@@ -211,5 +220,21 @@ fn listen() -> ListenSettings {
         drain: Duration::ZERO,
         lame_duck: Duration::ZERO,
         via: false,
+    }
+}
+
+/// More than any test needs.
+fn front_limits() -> LimitSettings {
+    LimitSettings {
+        max_connections: 10_000,
+        max_requests: 10_000,
+        listener_connections: 0,
+        client_connections: 0,
+        headers: 100,
+        header_bytes: 64 * 1024,
+        request_line: 8 * 1024,
+        body_rate: 0,
+        streams: 100,
+        rate: RateSpec { requests: 0, burst: 0 },
     }
 }

@@ -4,13 +4,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use super::eventually::eventually_some;
+use super::eventually::{DEADLINE, eventually_some, within};
 
 pub(crate) struct Process {
     child: Child,
     /// Held open: a child may take its end for a sign to go.
-    #[allow(dead_code, reason = "the fault suite uses it")]
     stdin: Option<ChildStdin>,
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
@@ -62,7 +62,6 @@ impl Process {
     }
 
     /// Writes a line to its standard input.
-    #[allow(dead_code, reason = "the fault suite uses it")]
     #[track_caller]
     pub(crate) fn tell(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("stdin is piped");
@@ -82,7 +81,16 @@ impl Process {
     /// Waits for the end, and for all that was written before it.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> Exit {
-        let status = eventually_some("the process ends", || self.child.try_wait().unwrap());
+        self.wait_within(DEADLINE)
+    }
+
+    /// The same with another deadline.
+    #[track_caller]
+    pub(crate) fn wait_within(&mut self, deadline: Duration) -> Exit {
+        let Some(status) = within(deadline, || self.child.try_wait().unwrap()) else {
+            let (stdout, stderr) = (self.stdout.text(), self.stderr.text());
+            panic!("the process does not end within {deadline:?}; it said:\n{stdout}{stderr}")
+        };
         for reader in self.readers.drain(..) {
             reader.join().unwrap();
         }

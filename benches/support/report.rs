@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::support::proxies::Kind;
-use crate::support::tool;
+use super::proxies::Kind;
+use super::tool;
 
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -14,13 +14,13 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// What is measured, on what.
-    pub(crate) fn machine(&mut self, kinds: &[Kind]) -> Result<()> {
+    /// What is measured, on what, with which tools; of each the argument that makes it tell its version.
+    pub(crate) fn machine(&mut self, kinds: &[Kind], tools: &[(&str, &str)]) -> Result<()> {
         self.line(tool::machine());
         for kind in kinds {
             self.line(format!("- {}", kind.version()?));
         }
-        for (program, flag) in [("wrk", "-v"), ("redis-server", "--version"), ("valgrind", "--version")] {
+        for (program, flag) in tools {
             if let Some(found) = tool::find(program) {
                 self.line(format!("- {program}: {}", tool::version(&found, flag)));
             }

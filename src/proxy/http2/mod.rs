@@ -1,0 +1,145 @@
+//! The life of one client connection that speaks HTTP/2 (RFC 9113).
+//!
+//! - [`streams`] are its requests, each a task with a pace of its own. [`pieces`] is the body of an answer.
+//! - [`inbound`] looks at what the client sends before it is parsed, by the rule of [`frames`].
+
+mod frames;
+mod inbound;
+mod pieces;
+mod streams;
+
+use std::error::Error as _;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::rt::Executor;
+use hyper::server::conn::http2::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::connection::Watch;
+use super::guest::Guest;
+use super::handler::{Client, handle};
+use super::pace::{Pace, Phase};
+use super::worker::Worker;
+use crate::metrics::Refused;
+use inbound::Inbound;
+use pieces::Pieces;
+use streams::{Due, Streams};
+
+/// What a client may send of one request's body before a backend takes any, in bytes, and of all together.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What is kept of one response until the client takes it, in bytes.
+const SEND_BUFFER: usize = 64 * 1024;
+/// Requests that the client resets before they are looked at, and streams that its mistakes reset.
+const UNSEEN_RESETS: usize = 20;
+const MISTAKES: usize = 100;
+/// How often a client is asked whether it is there, and how long it may take to say so.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PONG_WITHIN: Duration = Duration::from_secs(20);
+
+/// Serves requests until the client closes, is idle for too long, floods, or the worker stops.
+///
+/// A stop never cuts a request off: GOAWAY tells the client to go, what it has sent by then is answered. While the worker
+/// is leaving, that is said with the next answer; an idle connection stays. When the worker closes, it is said at once.
+pub(super) async fn serve<I>(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: I)
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
+    let peer = guest.address;
+    let guest = Arc::new(guest);
+    let streams = Arc::new(Streams::new(worker.clone(), pace.clone()));
+    pace.greet();
+    let io = TokioIo::new(Inbound::new(io, streams.clone()));
+    let service = service_fn(|request| {
+        let pace = streams.begin();
+        let client = Client { worker: worker.clone(), pace: pace.clone(), guest: guest.clone() };
+        let answer = handle(Arc::new(client), request);
+        async move { answer.await.map(|response| response.map(|reply| Pieces::new(reply, pace))) }
+    });
+    let mut http = pin!(builder(&worker, Tasks(streams.clone())).serve_connection(io, service));
+    let mut watch = Watch::new(&pace);
+    let mut closed = pin!(worker.closed());
+    let mut asked = false;
+    let mut leaving = false;
+
+    poll_fn(|cx| {
+        pace.belong_to(cx.waker());
+        // Registered once, to be woken; flags tell the rest.
+        if !asked {
+            asked = true;
+            let _ = closed.as_mut().poll(cx);
+        }
+        loop {
+            if !leaving && (worker.is_closing() || (worker.is_leaving() && !streams.is_idle())) {
+                leaving = true;
+                streams.leave();
+                http.as_mut().graceful_shutdown();
+            }
+            if let Poll::Ready(ended) = http.as_mut().poll(cx) {
+                if let Err(error) = ended {
+                    count(&worker, &error);
+                    tracing::debug!(%peer, %error, "connection ended");
+                }
+                return Poll::Ready(());
+            }
+            let due = match watch.poll(&pace, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Phase::Shared) => streams.look(),
+                Poll::Ready(_) => Due::Head,
+            };
+            match due {
+                Due::Nothing => {}
+                Due::Idle if !leaving => {
+                    leaving = true;
+                    streams.leave();
+                    http.as_mut().graceful_shutdown();
+                }
+                Due::Idle | Due::Head => {
+                    tracing::debug!(%peer, ?due, "connection closed: deadline missed");
+                    return Poll::Ready(());
+                }
+            }
+        }
+    })
+    .await;
+}
+
+fn builder(worker: &Worker, tasks: Tasks) -> Builder<Tasks> {
+    let mut builder = Builder::new(tasks);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(worker.limits.streams)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_header_list_size(worker.limits.header_bytes)
+        .max_pending_accept_reset_streams(UNSEEN_RESETS)
+        .max_local_error_reset_streams(MISTAKES)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PONG_WITHIN);
+    builder
+}
+
+/// Counts a connection that hyper has ended for a flood that it sees itself.
+fn count(worker: &Worker, error: &hyper::Error) {
+    let reason = error.source().and_then(|source| source.downcast_ref::<h2::Error>()).and_then(h2::Error::reason);
+    if reason == Some(h2::Reason::ENHANCE_YOUR_CALM) {
+        worker.metrics.refused.count(Refused::Flood);
+    }
+}
+
+/// Runs the streams of one connection as tasks of its worker.
+#[derive(Clone)]
+struct Tasks(Arc<Streams>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
+    fn execute(&self, stream: F) {
+        self.0.run(stream);
+    }
+}

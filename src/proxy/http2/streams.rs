@@ -1,0 +1,184 @@
+//! The requests that run at once on one connection, and their deadlines.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use super::super::pace::Pace;
+use super::super::worker::Worker;
+use crate::metrics::Refused;
+
+/// How long a client without requests may take to close its connection once it was told to go, in nanoseconds.
+const GOODBYE: u64 = 3_000_000_000;
+
+/// The streams of one connection. The lock is never contended: only the worker's own thread takes it.
+pub(super) struct Streams {
+    worker: Arc<Worker>,
+    pace: Arc<Pace>,
+    open: Mutex<Open>,
+    /// When the connection has been idle for too long, if there is no stream.
+    idle_by: AtomicU64,
+    /// The client was told to go.
+    leaving: AtomicBool,
+    /// When the header block has taken too long that has begun.
+    head_by: AtomicU64,
+}
+
+#[derive(Default)]
+struct Open {
+    seats: Vec<Option<Arc<Pace>>>,
+    free: Vec<usize>,
+    /// Of the request that the service was called with and that is not running yet.
+    next: Option<Seat>,
+}
+
+/// What the connection has to do when a deadline has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Nothing,
+    /// There was no stream for `listen.idle_timeout`.
+    Idle,
+    /// A header block took longer than `listen.header_timeout`.
+    Head,
+}
+
+/// One stream's place among those of its connection, until it is dropped.
+struct Seat {
+    streams: Arc<Streams>,
+    pace: Arc<Pace>,
+    number: usize,
+}
+
+impl Streams {
+    pub(super) fn new(worker: Arc<Worker>, pace: Arc<Pace>) -> Self {
+        Self {
+            worker,
+            pace,
+            open: Mutex::default(),
+            idle_by: AtomicU64::new(u64::MAX),
+            leaving: AtomicBool::new(false),
+            head_by: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// The pace of a request that begins. Its future is to be [run](Self::run) next.
+    pub(super) fn begin(self: &Arc<Self>) -> Arc<Pace> {
+        let pace = Arc::new(Pace::of_stream(&self.pace));
+        let mut open = self.lock();
+        let number = open.free.pop().unwrap_or(open.seats.len());
+        if number == open.seats.len() {
+            open.seats.push(None);
+        }
+        open.seats[number] = Some(pace.clone());
+        open.next = Some(Seat { streams: self.clone(), pace: pace.clone(), number });
+        pace
+    }
+
+    /// Runs the stream of the request that has begun last, as a task of the worker. It ends early when a deadline is
+    /// missed after its answer has begun, which resets it.
+    pub(super) fn run(&self, stream: impl Future<Output = ()> + Send + 'static) {
+        let seat = self.lock().next.take();
+        self.worker.spawn_uncounted(async move {
+            let mut stream = pin!(stream);
+            poll_fn(|cx| {
+                if let Some(Seat { pace, .. }) = &seat {
+                    pace.belong_to(cx.waker());
+                    if pace.is_cut() {
+                        return Poll::Ready(());
+                    }
+                }
+                stream.as_mut().poll(cx)
+            })
+            .await;
+        });
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        let open = self.lock();
+        open.free.len() == open.seats.len()
+    }
+
+    /// The client has sent its preface.
+    pub(super) fn greeted(&self) {
+        self.pace.share();
+        self.rest();
+    }
+
+    /// A header block has begun and not ended (`true`), or has ended after that.
+    pub(super) fn in_head(&self, began: bool) {
+        let due = if began { self.pace.head_due() } else { u64::MAX };
+        self.head_by.store(due, Relaxed);
+        self.pace.look_by(due);
+    }
+
+    pub(super) fn flooded(&self) {
+        self.worker.metrics.refused.count(Refused::Flood);
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.pace.now()
+    }
+
+    /// Tells the streams that have missed their deadline, and sets when to look next.
+    pub(super) fn look(&self) -> Due {
+        let now = self.pace.now();
+        let mut next = self.head_by.load(Relaxed);
+        if next <= now {
+            return Due::Head;
+        }
+        let mut idle = true;
+        for pace in self.lock().seats.iter().flatten() {
+            idle = false;
+            if pace.deadline() <= now {
+                pace.miss();
+            }
+            next = next.min(pace.deadline());
+        }
+        if idle {
+            if self.idle_by.load(Relaxed) <= now {
+                if !self.pace.has_written(self.leaving.load(Relaxed)) {
+                    return Due::Idle;
+                }
+                // Of answers whose streams have ended here, and not yet at the client.
+                self.rest();
+            }
+            next = next.min(self.idle_by.load(Relaxed));
+        }
+        self.pace.look_at(next);
+        Due::Nothing
+    }
+
+    /// The client was told to go, and has not long if it has no request.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Relaxed);
+        self.rest();
+    }
+
+    /// There may be no stream from now on.
+    fn rest(&self) {
+        let patience = if self.leaving.load(Relaxed) { GOODBYE } else { self.pace.idle_timeout() };
+        let idle_by = self.pace.now() + patience;
+        self.idle_by.store(idle_by, Relaxed);
+        self.pace.look_by(idle_by);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut open = self.streams.lock();
+        open.seats[self.number] = None;
+        open.free.push(self.number);
+        let last = open.free.len() == open.seats.len();
+        drop(open);
+        if last {
+            self.streams.rest();
+        }
+    }
+}

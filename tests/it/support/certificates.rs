@@ -1,0 +1,98 @@
+//! Certificates of an authority of the test's own: ECDSA P-256, as PEM files in a directory.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
+use tempfile::TempDir;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// An authority and the directory of its files, which goes when it is dropped.
+pub(crate) struct Authority {
+    /// Its certificate.
+    pub(crate) file: PathBuf,
+    issuer: Issuer<'static, KeyPair>,
+    directory: TempDir,
+    made: AtomicUsize,
+}
+
+/// A certificate and its key, in files of the [`Authority`]. The authority's own certificate is not in the chain.
+#[derive(Clone, Debug)]
+pub(crate) struct Certificate {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name.push(DnType::CommonName, "authority of the tests");
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("authority.pem");
+        fs::write(&file, parameters.self_signed(&key).unwrap().pem()).unwrap();
+        Self { file, issuer: Issuer::new(parameters, key), directory, made: AtomicUsize::new(0) }
+    }
+
+    /// For a server by these names: host names, wildcards, IP addresses. Good since yesterday, for a month.
+    #[track_caller]
+    pub(crate) fn server(&self, names: &[&str]) -> Certificate {
+        let now = SystemTime::now();
+        self.server_valid(names, now - DAY, now + 30 * DAY)
+    }
+
+    /// The same, expired since yesterday.
+    #[track_caller]
+    pub(crate) fn expired(&self, names: &[&str]) -> Certificate {
+        let now = SystemTime::now();
+        self.server_valid(names, now - 30 * DAY, now - DAY)
+    }
+
+    /// The same with another time in which it is good.
+    #[track_caller]
+    pub(crate) fn server_valid(&self, names: &[&str], from: SystemTime, until: SystemTime) -> Certificate {
+        self.make(names, ExtendedKeyUsagePurpose::ServerAuth, from, until)
+    }
+
+    /// For a client by this name.
+    #[track_caller]
+    pub(crate) fn client(&self, name: &str) -> Certificate {
+        let now = SystemTime::now();
+        self.make(&[name], ExtendedKeyUsagePurpose::ClientAuth, now - DAY, now + 30 * DAY)
+    }
+
+    #[track_caller]
+    fn make(&self, names: &[&str], usage: ExtendedKeyUsagePurpose, from: SystemTime, until: SystemTime) -> Certificate {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut parameters = CertificateParams::new(names.clone()).unwrap();
+        parameters.distinguished_name.push(DnType::CommonName, names[0].as_str());
+        parameters.use_authority_key_identifier_extension = true;
+        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        parameters.extended_key_usages = vec![usage];
+        let since_epoch = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let epoch = date_time_ymd(1970, 1, 1);
+        (parameters.not_before, parameters.not_after) = (epoch + since_epoch(from), epoch + since_epoch(until));
+        let key = KeyPair::generate().unwrap();
+        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        Certificate {
+            cert: written(&self.directory, &format!("{number}.pem"), &certificate.pem()),
+            key: written(&self.directory, &format!("{number}.key"), &key.serialize_pem()),
+        }
+    }
+}
+
+fn written(directory: &TempDir, name: &str, text: &str) -> PathBuf {
+    let path: &Path = directory.path();
+    let path = path.join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
