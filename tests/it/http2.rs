@@ -396,7 +396,7 @@ fn a_slow_client_that_reads_is_not_cut_off() {
 fn an_idle_connection_is_told_to_go_and_closed() {
     let backend = Backend::start("a");
     let coalmine = Config::of(&[&backend], &[]).listen("idle_timeout = \"300ms\"").start();
-    let client = Http2::open(coalmine.http);
+    let mut client = Http2::open(coalmine.http);
     assert_eq!(client.get("/").text(), "a");
     assert!(client.ended().is_ok(), "GOAWAY without an error, and the end");
 }

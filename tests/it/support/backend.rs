@@ -161,8 +161,8 @@ impl Refusing {
     }
 }
 
-/// All backends of the test run share one thread, whatever runtime their test has.
-fn runtime() -> &'static Handle {
+/// All backends and clients of the test run that need one share one thread, whatever runtime their test has.
+pub(super) fn runtime() -> &'static Handle {
     static RUNTIME: OnceLock<Handle> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
