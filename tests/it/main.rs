@@ -19,6 +19,8 @@ mod handover;
 mod headers;
 mod health;
 mod http2;
+mod http2_flood;
+mod http2_stop;
 mod layering;
 mod lease;
 mod life;

@@ -198,7 +198,6 @@ pub(crate) struct Frames {
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: u8,
-    pub(crate) flags: u8,
     pub(crate) stream: u32,
     pub(crate) payload: Vec<u8>,
 }
@@ -231,6 +230,11 @@ impl Frames {
         Self { stream, buffer: Vec::new() }
     }
 
+    /// Another hand on the same connection, for a thread that reads.
+    pub(crate) fn reader(&self) -> Self {
+        Self { stream: self.stream.try_clone().unwrap(), buffer: self.buffer.clone() }
+    }
+
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
@@ -261,11 +265,11 @@ impl Frames {
     }
 
     fn take(&mut self) -> Option<Frame> {
-        let [a, b, c, kind, flags, s, t, u, v] = *self.buffer.first_chunk::<9>()?;
+        let [a, b, c, kind, _, s, t, u, v] = *self.buffer.first_chunk::<9>()?;
         let end = 9 + u32::from_be_bytes([0, a, b, c]) as usize;
         let payload = self.buffer.get(9..end)?.to_vec();
         self.buffer.drain(..end);
-        Some(Frame { kind, flags, stream: u32::from_be_bytes([s, t, u, v]), payload })
+        Some(Frame { kind, stream: u32::from_be_bytes([s, t, u, v]), payload })
     }
 }
 
