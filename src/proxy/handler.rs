@@ -14,6 +14,7 @@ use super::access::Entry;
 use super::choice::{self, Keepsake, Pinned, Visitor};
 use super::deliver::{self, Answer, Errand};
 use super::exchange::Exchange;
+use super::grpc;
 use super::guest::Guest;
 use super::headers::{Found, X_SERVED_BY, agree, forward_request, forward_response, is_target, join_cookies, scan};
 use super::pace::Pace;
@@ -39,10 +40,12 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let mut request = request.map(|body| Upload::new(body, &client.pace));
     let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &request)));
     let mut found = scan(request.headers());
+    found.grpc &= request.version() == Version::HTTP_2;
+    let timeout = if found.grpc { grpc::timeout(request.headers()) } else { None };
     let chosen = check(&mut request, &mut found).and_then(|()| choose(&client, &mut request, found.host.as_ref()));
     let Chosen { backend, pinned, keepsake, generation, trial } = match chosen {
         Ok(chosen) => chosen,
-        Err(refusal) => return Ok(refuse(&client, refusal, entry, began)),
+        Err(refusal) => return Ok(refuse(&client, refusal, found.grpc, entry, began)),
     };
 
     let mut exchange = Exchange::new(backend, client.worker.clone(), client.pace.clone(), began, trial, entry);
@@ -53,6 +56,9 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     let mut errand = Errand::new(request, &exchange.backend.terms.retry, generation, found.host.is_some(), pinned);
+    if found.grpc {
+        errand.deadline = timeout.map(|timeout| client.pace.after(began, timeout));
+    }
     let mut answer = Answer::default();
     let delivered = deliver::deliver(&client, &mut exchange, &mut errand, &mut answer).await;
 
@@ -60,9 +66,9 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let cookie = keepsake.filter(|_| delivered.is_ok()).and_then(|it| it.of(&exchange.backend, errand.retried));
     let mut response = match (delivered, answer) {
         (Ok(()), Answer { response: Some(response), whole, connection: Some(connection) }) => {
-            pass_on(&client, exchange, response, whole, connection)
+            pass_on(&client, exchange, response, whole, connection, found.grpc)
         }
-        (delivered, _) => fail(exchange, delivered.err().unwrap_or(Refusal::NoBackend)),
+        (delivered, _) => fail(exchange, delivered.err().unwrap_or(Refusal::NoBackend), found.grpc),
     };
     if let Some(served_by) = served_by {
         response.headers_mut().insert(X_SERVED_BY, served_by);
@@ -81,6 +87,7 @@ fn pass_on(
     mut response: Response<Incoming>,
     whole: Option<Bytes>,
     mut connection: Box<Connection>,
+    grpc: bool,
 ) -> Response<Reply> {
     client.pace.responded(exchange.backend.timeout.idle);
     let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
@@ -92,7 +99,11 @@ fn pass_on(
     if client.pace.uploading() {
         connection.run_apart();
     }
-    exchange.responding(response.status(), Some(connection));
+    if grpc {
+        exchange.responding_to_grpc(&response, connection);
+    } else {
+        exchange.responding(response.status(), Some(connection));
+    }
     response.map(|body| match whole {
         Some(whole) => Reply::whole(whole, exchange),
         None => Reply::backend(body, exchange),
@@ -166,27 +177,26 @@ fn host_of(value: &HeaderValue) -> Option<&str> {
 }
 
 /// The answer when there is none of a backend. What the backend did is counted already.
-fn fail(mut exchange: Exchange, refusal: Refusal) -> Response<Reply> {
-    let response = refusal.response();
+fn fail(mut exchange: Exchange, refusal: Refusal, grpc: bool) -> Response<Reply> {
     // Nobody reads the answer to a client that has gone; its exchange counts as canceled.
     if refusal != Refusal::ClientGone {
-        exchange.responding(response.status(), None);
+        exchange.responding(refusal.status(), None);
         exchange.complete();
     }
-    response
+    refusal.response(grpc)
 }
 
 /// The answer when no backend was chosen.
-fn refuse(client: &Client, refusal: Refusal, entry: Option<Box<Entry>>, began: u64) -> Response<Reply> {
-    let response = refusal.response();
+fn refuse(client: &Client, refusal: Refusal, grpc: bool, entry: Option<Box<Entry>>, began: u64) -> Response<Reply> {
+    let status = refusal.status();
     client.pace.finished();
-    client.worker.metrics.unrouted(response.status()).inc();
+    client.worker.metrics.unrouted(status).inc();
     if let (Some(mut entry), Some(access)) = (entry, &client.worker.access) {
-        entry.status = response.status().as_u16();
+        entry.status = status.as_u16();
         let nanos = client.pace.now().saturating_sub(began);
-        access.write(&entry, None, Class::from(response.status()), nanos);
+        access.write(&entry, None, Class::from(status), nanos);
     }
-    response
+    refusal.response(grpc)
 }
 
 fn entry(client: &Client, request: &Request<Upload>) -> Entry {

@@ -11,7 +11,7 @@
 //!    [`upstream`] is such a connection.
 //! 7. [`upload`] and [`reply`]: the two bodies, streamed.
 //! 8. [`exchange`]: what is counted when a request is over; [`access`]: what is written about it.
-//! 9. [`refusal`]: every answer that is the balancer's own.
+//! 9. [`refusal`]: every answer that is the balancer's own. [`grpc`]: what is otherwise for its calls.
 //!
 //! [`Stop`] is how all of it is asked to end.
 //!
@@ -28,6 +28,7 @@ mod deliver;
 mod entrance;
 mod exchange;
 mod front;
+mod grpc;
 mod guest;
 mod handler;
 pub mod headers;

@@ -108,6 +108,11 @@ impl Pace {
         nanos(self.opened.elapsed())
     }
 
+    /// `time` after `moment`, on this clock.
+    pub(super) fn after(&self, moment: u64, time: Duration) -> u64 {
+        moment.saturating_add(nanos(time))
+    }
+
     /// The moment `at` of this clock.
     pub(super) fn instant(&self, at: u64) -> Instant {
         self.opened + Duration::from_nanos(at)

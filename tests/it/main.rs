@@ -15,6 +15,8 @@ mod docs;
 mod eject;
 mod failure;
 mod framing;
+mod grpc;
+mod h2spec;
 mod handover;
 mod headers;
 mod health;
