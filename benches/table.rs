@@ -97,6 +97,7 @@ fn service(balance: Balance, choice: Option<Arc<Choice>>) -> Routed {
         finishing: Vec::new(),
         ejected: false,
         choice,
+        intake: None,
         positions: Arc::new(Positions::default()),
     }
 }

@@ -16,6 +16,9 @@ pub trait Witness {
     fn read(&self, bytes: usize);
     fn written(&self, bytes: usize);
 
+    /// The socket takes nothing because the other side does not (`true`), or takes something again.
+    fn waits(&self, _waits: bool) {}
+
     /// Whether the other side was promised more than it got. Asked once, when the stream is dropped.
     fn owes(&self) -> bool {
         false
@@ -47,6 +50,16 @@ impl<W: Witness> Stream<W> {
         }
         let (incoming, half) = tcp.into_split();
         Self { incoming, outgoing: Outgoing::new(half), outbox, witness, blocked: false }
+    }
+}
+
+impl<W: Witness> Stream<W> {
+    fn note<T>(&mut self, polled: &Poll<T>) {
+        let blocked = polled.is_pending();
+        if blocked || self.blocked {
+            self.witness.waits(blocked);
+        }
+        self.blocked = blocked;
     }
 }
 
@@ -84,10 +97,10 @@ impl<W: Witness + Unpin> AsyncWrite for Stream<W> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = self.outgoing.poll_write(&self.outbox, cx, bufs);
-        self.blocked = polled.is_pending();
         if let Poll::Ready(Ok(bytes)) = polled {
             self.witness.written(bytes);
         }
+        self.note(&polled);
         polled
     }
 
@@ -97,7 +110,7 @@ impl<W: Witness + Unpin> AsyncWrite for Stream<W> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = self.outgoing.poll_flush(cx);
-        self.blocked = polled.is_pending();
+        self.note(&polled);
         polled
     }
 

@@ -16,6 +16,7 @@ use super::guest::Guest;
 use super::handler::{Client, handle};
 use super::pace::{Pace, Phase};
 use super::worker::Worker;
+use crate::metrics::Refused;
 
 pub(super) use super::http2::serve as http2;
 
@@ -60,8 +61,14 @@ where
             }
             if let Poll::Ready(ended) = Pin::new(&mut http).poll(cx) {
                 let Err(error) = ended else { return Poll::Ready(false) };
+                if error.is_parse_version_h2() {
+                    return Poll::Ready(true);
+                }
+                if let Some(limit) = unread(&error) {
+                    worker.metrics.refused.count(limit);
+                }
                 tracing::debug!(%peer, %error, "connection ended");
-                return Poll::Ready(error.is_parse_version_h2());
+                return Poll::Ready(false);
             }
             if worker.is_closing() && !leaving && pace.phase() == Phase::Idle {
                 pace.end_by(*last_call.get_or_insert_with(|| pace.now() + LAST_CALL));
@@ -76,6 +83,9 @@ where
                 }
                 Poll::Ready(Phase::Upload | Phase::Waiting) => pace.miss(),
                 Poll::Ready(phase @ (Phase::Idle | Phase::Head | Phase::Response | Phase::Shared)) => {
+                    if let Some(limit) = pace.fault() {
+                        worker.metrics.refused.count(limit);
+                    }
                     pace.miss();
                     tracing::debug!(%peer, ?phase, "connection closed: deadline missed");
                     return Poll::Ready(false);
@@ -88,6 +98,15 @@ where
         let Parts { io, read_buf, .. } = http.into_parts();
         (io.into_inner(), read_buf)
     })
+}
+
+/// Why hyper took no request from what came, if it did not; it has answered by itself.
+fn unread(error: &hyper::Error) -> Option<Refused> {
+    match error.is_parse() {
+        true if error.is_parse_too_large() => Some(Refused::Headers),
+        true => Some(Refused::Framing),
+        false => None,
+    }
 }
 
 /// The one timer of a connection. It is set again only when it fires or when the deadline moves before it, so that a

@@ -5,18 +5,28 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use super::connection;
+use super::crowd::Entry;
 use super::guest::Guest;
 use super::pace::Pace;
 use super::worker::Worker;
+use super::{connection, farewell};
 use crate::model::Scheme;
 use crate::net::preface::Preface;
 use crate::net::prefixed::Prefixed;
 use crate::net::stream::Stream;
 
-/// Serves a client from its first byte to its last.
-pub(super) async fn welcome(worker: Arc<Worker>, scheme: Scheme, tcp: TcpStream, peer: SocketAddr) {
-    let pace = Arc::new(Pace::new(worker.idle_timeout, worker.header_timeout));
+/// Serves a client from its first byte to its last; `_entry` is its place until then.
+pub(super) async fn welcome(worker: Arc<Worker>, _entry: Entry, scheme: Scheme, tcp: TcpStream, peer: SocketAddr) {
+    // Those that speak for others are no clients.
+    let address = peer.ip().to_canonical();
+    let proxy = worker.trusted_proxies.iter().any(|network| network.contains(&address));
+    let place = if proxy { Ok(None) } else { worker.crowd.admit(address).map(Some) };
+    let _place = match place {
+        Ok(place) => place,
+        Err(reason) => return farewell::refuse(&worker, scheme, tcp, reason),
+    };
+    let pace = Pace::new(worker.idle_timeout, worker.header_timeout).with_rate(worker.limits.body_rate);
+    let pace = Arc::new(pace);
     let io = Stream::new(tcp, pace.clone(), worker.outbox.clone());
     let guest = Guest::new(peer.ip(), scheme, &worker.trusted_proxies);
     match scheme {

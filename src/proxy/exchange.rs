@@ -12,9 +12,9 @@ use super::access::Entry;
 use super::deliver::is_pass;
 use super::grpc;
 use super::pace::Pace;
+use super::turn::Turn;
 use super::upstream::Connection;
-use super::worker::Worker;
-use crate::metrics::{Class, Failure};
+use crate::metrics::{Class, Failure, Refused};
 use crate::table::{Backend, BudgetSeat, Place, TrialSeat};
 
 /// One request at one backend after another, from the choice of the first to the last byte of the response. In flight
@@ -22,7 +22,7 @@ use crate::table::{Backend, BudgetSeat, Place, TrialSeat};
 /// backend is told at most once whether it passed or failed: not when the client went away, or the request was moved.
 pub(super) struct Exchange {
     pub(super) backend: Arc<Backend>,
-    worker: Arc<Worker>,
+    worker: Turn,
     pace: Arc<Pace>,
     began: u64,
     class: Class,
@@ -53,7 +53,7 @@ impl Exchange {
     /// to the test by it.
     pub(super) fn new(
         backend: Arc<Backend>,
-        worker: Arc<Worker>,
+        worker: Turn,
         pace: Arc<Pace>,
         began: u64,
         trial: Option<TrialSeat>,
@@ -214,7 +214,10 @@ impl Exchange {
     /// The response's body broke off, or stood still for too long on the backend's side.
     pub(super) fn broken(&mut self) {
         if self.pace.gone() {
-            // The client broke its upload off; it counts as one that went away.
+            // The client broke its upload off, or sent more than it may; it counts as one that went away.
+            if self.pace.overran() {
+                self.worker.metrics.refused.count(Refused::Body);
+            }
             return;
         }
         self.ended = Some(self.pace.now());

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::access::AccessWriter;
-use super::deliver::Shared;
+use super::crowd::Crowd;
 use super::listener::{self, Listener};
 use super::stop::Stop;
 use super::worker::Worker;
@@ -32,13 +32,6 @@ pub struct FrontSettings {
     pub stop: Stop,
 }
 
-impl FrontSettings {
-    fn worker(&self, shared: &Arc<Shared>) -> Worker {
-        let Self { listen, limits, access, table, metrics, stop } = self;
-        Worker::new(listen, *limits, access.clone(), table.clone(), metrics.clone(), shared.clone(), stop.clone())
-    }
-}
-
 /// The running workers.
 pub struct Front {
     threads: Vec<JoinHandle<()>>,
@@ -61,14 +54,14 @@ impl Front {
 /// # Errors
 /// A thread or its runtime could not be made.
 pub fn start(settings: &FrontSettings, sockets: Vec<Vec<Listener>>, mut leftover: Vec<Listener>) -> io::Result<Front> {
-    let shared = Arc::default();
+    let (shared, crowd) = (Arc::default(), Arc::new(Crowd::new(&settings.limits)));
     let threads = sockets
         .into_iter()
         .enumerate()
         .map(|(index, listeners)| {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = runtime.event_interval(EVENT_INTERVAL).enable_all().build()?;
-            let worker = Arc::new(settings.worker(&shared));
+            let worker = Arc::new(Worker::new(settings, Arc::clone(&shared), Arc::clone(&crowd)));
             let drain = settings.listen.drain;
             let leftover = std::mem::take(&mut leftover);
             std::thread::Builder::new()
@@ -117,6 +110,7 @@ async fn sweeping(worker: &Worker, step: impl Future<Output = ()>) {
                 // A thread without requests lets go of the table before, and of the backends that only that one names.
                 worker.table.read(|_| ());
                 worker.pool.sweep(Instant::now());
+                worker.crowd.sweep();
             }
         }
     }

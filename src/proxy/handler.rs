@@ -3,28 +3,30 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, SET_COOKIE, TRANSFER_ENCODING};
-use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, Uri, Version};
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 
 use super::access::Entry;
+use super::check;
 use super::choice::{self, Keepsake, Pinned, Visitor};
 use super::deliver::{self, Answer, Errand};
 use super::exchange::Exchange;
 use super::grpc;
 use super::guest::Guest;
-use super::headers::{Found, X_SERVED_BY, agree, forward_request, forward_response, is_target, join_cookies, scan};
+use super::headers::{X_SERVED_BY, forward_request, forward_response, scan};
 use super::pace::Pace;
 use super::refusal::Refusal;
 use super::reply::Reply;
+use super::turn::Turn;
 use super::upload::Upload;
 use super::upstream::Connection;
 use super::worker::Worker;
 use crate::metrics::Class;
-use crate::table::{Backend, TrialSeat, host_name};
+use crate::table::{Backend, Intake, TrialSeat, host_name};
 
 /// What the requests of one connection have in common; over HTTP/2 each has a pace of its own.
 pub(super) struct Client {
@@ -42,13 +44,16 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let mut found = scan(request.headers());
     found.grpc &= request.version() == Version::HTTP_2;
     let timeout = if found.grpc { grpc::timeout(request.headers()) } else { None };
-    let chosen = check(&mut request, &mut found).and_then(|()| choose(&client, &mut request, found.host.as_ref()));
-    let Chosen { backend, pinned, keepsake, generation, trial } = match chosen {
+    let chosen = check::head(&client.worker.limits, &mut request, &mut found).and_then(|()| {
+        let turn = Turn::take(&client.worker).ok_or(Refusal::Overload)?;
+        Ok((turn, choose(&client, &mut request, found.host.as_ref())?))
+    });
+    let (turn, Chosen { backend, pinned, keepsake, generation, trial }) = match chosen {
         Ok(chosen) => chosen,
         Err(refusal) => return Ok(refuse(&client, refusal, found.grpc, entry, began)),
     };
 
-    let mut exchange = Exchange::new(backend, client.worker.clone(), client.pace.clone(), began, trial, entry);
+    let mut exchange = Exchange::new(backend, turn, client.pace.clone(), began, trial, entry);
     let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
     forward_request(request.headers_mut(), &found, version, &client.guest.sender, client.worker.via);
     if request.body().is_some() && !request.headers().contains_key(CONTENT_LENGTH) {
@@ -68,7 +73,7 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
         (Ok(()), Answer { response: Some(response), whole, connection: Some(connection) }) => {
             pass_on(&client, exchange, response, whole, connection, found.grpc)
         }
-        (delivered, _) => fail(exchange, delivered.err().unwrap_or(Refusal::NoBackend), found.grpc),
+        (delivered, _) => fail(&client, exchange, delivered.err().unwrap_or(Refusal::NoBackend), found.grpc),
     };
     if let Some(served_by) = served_by {
         response.headers_mut().insert(X_SERVED_BY, served_by);
@@ -110,33 +115,6 @@ fn pass_on(
     })
 }
 
-/// Refuses what has no one meaning, and turns an absolute-form target, or that of HTTP/2, into `Host` and origin-form
-/// (RFC 9112, 3.2; RFC 9113, 8.3.1).
-fn check(request: &mut Request<Upload>, found: &mut Found) -> Result<(), Refusal> {
-    if *request.method() == Method::CONNECT {
-        return Err(Refusal::Method);
-    }
-    if request.version() == Version::HTTP_2 {
-        if !is_target(request.method(), request.uri()) {
-            return Err(Refusal::Target);
-        }
-        if found.hosts > 1 || !agree(request.uri(), found) {
-            return Err(Refusal::Host);
-        }
-        join_cookies(request.headers_mut());
-    } else if found.hosts > 1 || (found.hosts == 0 && request.version() >= Version::HTTP_11) {
-        return Err(Refusal::Host);
-    }
-    if let Some(authority) = request.uri().authority() {
-        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Host)?;
-        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        *request.uri_mut() = Uri::from(path);
-        request.headers_mut().insert(HOST, host.clone());
-        found.host = Some(host);
-    }
-    Ok(())
-}
-
 /// Where a request goes, and why there.
 struct Chosen {
     backend: Arc<Backend>,
@@ -151,10 +129,20 @@ struct Chosen {
 
 fn choose(client: &Client, request: &mut Request<Upload>, host: Option<&HeaderValue>) -> Result<Chosen, Refusal> {
     let host = host.map_or(Ok(""), |host| host_of(host).ok_or(Refusal::Host))?;
+    let trusted = &client.worker.trusted_proxies;
+    let (peer, headers) = (client.guest.address, request.headers());
+    let address = || Visitor { headers, peer, trusted }.address();
+    client.worker.crowd.take(address).map_err(|wait| Refusal::ClientRate(seconds(wait)))?;
     client.worker.table.read(|table| {
-        let service = table.route(host, request.uri().path()).ok_or(Refusal::NoService)?;
+        let path = request.uri().path();
+        let service = table.route(host, path).ok_or(Refusal::NoService)?;
+        if !table.is_unambiguous(host, path) {
+            return Err(Refusal::Path);
+        }
+        if let Some(intake) = &service.intake {
+            take_in(intake, request)?;
+        }
         let generation = table.generation;
-        let trusted = &client.worker.trusted_proxies;
         let visitor = Visitor { headers: request.headers(), peer: client.guest.address, trusted };
         let choice::Chosen { backend, pinned, told, cookie } =
             choice::choose(service, &visitor).ok_or(Refusal::NoBackend)?;
@@ -172,12 +160,29 @@ fn choose(client: &Client, request: &mut Request<Upload>, host: Option<&HeaderVa
     })
 }
 
+/// Whether the service takes the request, which no backend has seen yet.
+fn take_in(intake: &Intake, request: &mut Request<Upload>) -> Result<(), Refusal> {
+    if let Some(rate) = &intake.rate {
+        rate.take().map_err(|wait| Refusal::ServiceRate(seconds(wait)))?;
+    }
+    match intake.body {
+        Some(limit) if !request.body_mut().limit(limit) => Err(Refusal::Body),
+        _ => Ok(()),
+    }
+}
+
+/// Whole seconds, as `Retry-After` has them: one that is too early is refused again.
+fn seconds(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
+}
+
 fn host_of(value: &HeaderValue) -> Option<&str> {
     value.to_str().ok().and_then(host_name)
 }
 
 /// The answer when there is none of a backend. What the backend did is counted already.
-fn fail(mut exchange: Exchange, refusal: Refusal, grpc: bool) -> Response<Reply> {
+fn fail(client: &Client, mut exchange: Exchange, refusal: Refusal, grpc: bool) -> Response<Reply> {
+    note(client, refusal);
     // Nobody reads the answer to a client that has gone; its exchange counts as canceled.
     if refusal != Refusal::ClientGone {
         exchange.responding(refusal.status(), None);
@@ -189,6 +194,7 @@ fn fail(mut exchange: Exchange, refusal: Refusal, grpc: bool) -> Response<Reply>
 /// The answer when no backend was chosen.
 fn refuse(client: &Client, refusal: Refusal, grpc: bool, entry: Option<Box<Entry>>, began: u64) -> Response<Reply> {
     let status = refusal.status();
+    note(client, refusal);
     client.pace.finished();
     client.worker.metrics.unrouted(status).inc();
     if let (Some(mut entry), Some(access)) = (entry, &client.worker.access) {
@@ -197,6 +203,12 @@ fn refuse(client: &Client, refusal: Refusal, grpc: bool, entry: Option<Box<Entry
         access.write(&entry, None, Class::from(status), nanos);
     }
     refusal.response(grpc)
+}
+
+fn note(client: &Client, refusal: Refusal) {
+    if let Some(limit) = refusal.limit() {
+        client.worker.metrics.refused.count(limit);
+    }
 }
 
 fn entry(client: &Client, request: &Request<Upload>) -> Entry {

@@ -1,9 +1,10 @@
 //! The data plane, in the order in which a request meets it.
 //!
-//! 1. [`front`] starts the workers; [`listener`]: one accepts a connection.
+//! 1. [`front`] starts the workers; [`listener`]: one accepts a connection, if the [`crowd`] leaves a place for it; else
+//!    a [`farewell`].
 //! 2. [`entrance`]: who is there ([`guest`]) and what is spoken; [`connection`], or [`http2`]: the connection lives,
-//!    under the clock of [`pace`].
-//! 3. [`handler`]: a request is looked at, routed, and answered.
+//!    under the clock of [`pace`], which knows by [`flow`] who is too slow.
+//! 3. [`handler`]: a request is looked at ([`check`]), has its [`turn`], is routed, and answered.
 //! 4. [`choice`]: what the request says about its track; [`split`]: the track by turns, then the backend in it, by
 //!    [`balance`].
 //! 5. [`headers`]: what is taken off and put on, in both directions.
@@ -21,12 +22,16 @@
 
 mod access;
 mod balance;
+mod check;
 pub mod choice;
 mod connect;
 mod connection;
+mod crowd;
 mod deliver;
 mod entrance;
 mod exchange;
+mod farewell;
+mod flow;
 mod front;
 mod grpc;
 mod guest;
@@ -40,6 +45,7 @@ mod refusal;
 mod reply;
 pub mod split;
 mod stop;
+mod turn;
 mod upload;
 mod upstream;
 mod worker;

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 
+use super::flow::Flow;
+use crate::metrics::Refused;
 use crate::net::stream::Witness;
 
 /// Writes of this many bytes and more may have waited for the client, and are worth a look at the clock.
@@ -63,6 +65,8 @@ pub(super) struct Pace {
     connection: Option<Arc<Self>>,
     /// Whose deadlines these are, where that is not the task that looks at them.
     task: AtomicWaker,
+    overran: AtomicBool,
+    flow: Flow,
 }
 
 impl Pace {
@@ -74,7 +78,8 @@ impl Pace {
     /// For one of several requests of a connection.
     pub(super) fn of_stream(connection: &Arc<Self>) -> Self {
         let Self { opened, idle_timeout, header_timeout, .. } = **connection;
-        Self::at(opened, idle_timeout, header_timeout, u64::MAX, Some(connection.clone()))
+        let pace = Self::at(opened, idle_timeout, header_timeout, u64::MAX, Some(connection.clone()));
+        Self { flow: connection.flow.another(), ..pace }
     }
 
     fn at(
@@ -101,7 +106,14 @@ impl Pace {
             written: AtomicU64::new(0),
             connection,
             task: AtomicWaker::new(),
+            overran: AtomicBool::new(false),
+            flow: Flow::new(0),
         }
+    }
+
+    /// The same for a client that has to move so many bytes per second while it is waited for; 0: any number.
+    pub(super) fn with_rate(self, bytes: u32) -> Self {
+        Self { flow: Flow::new(bytes), ..self }
     }
 
     pub(super) fn now(&self) -> u64 {
@@ -145,6 +157,7 @@ impl Pace {
             }
         };
         self.missed.store(false, Relaxed);
+        self.flow.begin();
         self.enter(Phase::Upload);
         self.set_deadline(u64::MAX);
         began
@@ -158,6 +171,7 @@ impl Pace {
         self.uploading.store(has_body, Relaxed);
         self.enter(Phase::Upload);
         if has_body {
+            self.flow.begin();
             self.set_deadline(self.now() + nanos(idle));
         } else {
             self.wait();
@@ -183,6 +197,40 @@ impl Pace {
     /// The backend asks for more of the request's body than the client has sent (`true`), or has got it (`false`).
     pub(super) fn starve(&self, starved: bool) {
         self.starved.store(starved, Relaxed);
+        if self.phase() == Phase::Upload && starved != self.flow.is_waiting() {
+            self.wait_for_client(starved, self.body_idle.load(Relaxed));
+        }
+    }
+
+    /// The client, whose turn it is to move bytes, is waited for from now on or is not any more. Whoever makes it wait
+    /// may do so for `idle`.
+    fn wait_for_client(&self, wait: bool, idle: u64) {
+        let now = self.now();
+        if wait {
+            self.flow.wait(now);
+            self.end_by(self.flow.deadline());
+        } else {
+            self.flow.go_on(now);
+            self.set_deadline(now + idle);
+        }
+    }
+
+    /// Whether the client has been too slow by now.
+    pub(super) fn is_slow(&self) -> bool {
+        self.flow.deadline() <= self.now()
+    }
+
+    /// What the client made the connection miss its deadline by, if it was the client. One that was idle between two
+    /// requests has done nothing.
+    pub(super) fn fault(&self) -> Option<Refused> {
+        match self.phase() {
+            Phase::Head => Some(Refused::HeaderTimeout),
+            Phase::Idle | Phase::Response if self.flow.is_waiting() => {
+                Some(if self.is_slow() { Refused::BodyRate } else { Refused::Idle })
+            }
+            Phase::Idle if self.heard.load(Relaxed) == 0 => Some(Refused::Idle),
+            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response | Phase::Shared => None,
+        }
     }
 
     /// Whether an upload that stands still waits for the client, not for the backend.
@@ -197,6 +245,16 @@ impl Pace {
 
     pub(super) fn gone(&self) -> bool {
         self.gone.load(Relaxed)
+    }
+
+    /// The request's body is larger than it may be: it is not taken to its end.
+    pub(super) fn overrun(&self) {
+        self.overran.store(true, Relaxed);
+        self.go();
+    }
+
+    pub(super) fn overran(&self) -> bool {
+        self.overran.load(Relaxed)
     }
 
     /// Whether a part of the request's body has not been taken from the client.
@@ -221,27 +279,49 @@ impl Pace {
     /// The response's head is here, and is written next, which sets the deadline.
     pub(super) fn responded(&self, idle: Duration) {
         self.body_idle.store(nanos(idle), Relaxed);
+        self.flow.begin();
         self.enter(Phase::Response);
         if self.connection.is_some() {
             self.set_deadline(self.now() + nanos(idle));
         }
     }
 
-    /// A part of the request's body was taken from the client. Progress on a connection of HTTP/1.1 is seen by its
-    /// [`Witness`], which sees no streams.
-    pub(super) fn taken(&self) {
-        if self.connection.is_some() {
-            self.progress(self.now());
+    /// So many bytes of the request's body were taken from the client. Progress on a connection of HTTP/1.1 is seen by
+    /// its [`Witness`], which sees no streams.
+    pub(super) fn taken(&self, bytes: usize) {
+        if self.connection.is_some() && matches!(self.phase(), Phase::Upload | Phase::Response) && !self.missed() {
+            let now = self.now();
+            self.heard.store(now, Relaxed);
+            if self.phase() == Phase::Upload {
+                self.flow.moved(bytes);
+            }
+            self.set_deadline(now + self.body_idle.load(Relaxed));
         }
     }
 
-    /// A part of the response's body of a stream was handed over.
+    /// A part of the response's body of a stream was handed over, which the client has to take next.
     pub(super) fn handed_over(&self) {
+        let Some(idle) = self.response_idle() else { return };
+        let now = self.now();
+        self.flow.wait(now);
+        self.set_deadline((now + idle).min(self.flow.deadline()));
+    }
+
+    /// The client has room for more after so many bytes: it is the backend's turn.
+    pub(super) fn took(&self, bytes: usize) {
+        let Some(idle) = self.response_idle() else { return };
+        let now = self.now();
+        self.flow.moved(bytes);
+        self.flow.go_on(now);
+        self.set_deadline(now + idle);
+    }
+
+    /// How long a response may stand still; what is left of it, when it is finished.
+    fn response_idle(&self) -> Option<u64> {
         match self.phase() {
-            Phase::Response => self.set_deadline(self.now() + self.body_idle.load(Relaxed)),
-            // What is left of it.
-            Phase::Idle => self.set_deadline(self.now() + self.idle_timeout),
-            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared => {}
+            Phase::Response => Some(self.body_idle.load(Relaxed)),
+            Phase::Idle => Some(self.idle_timeout),
+            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared => None,
         }
     }
 
@@ -325,17 +405,6 @@ impl Pace {
         self.phase.store(phase as u8, Relaxed);
     }
 
-    /// Bytes of the client's came.
-    fn progress(&self, now: u64) {
-        match self.phase() {
-            Phase::Upload | Phase::Response if !self.missed() => {
-                self.heard.store(now, Relaxed);
-                self.set_deadline(now + self.body_idle.load(Relaxed));
-            }
-            _ => {}
-        }
-    }
-
     fn set_deadline(&self, deadline: u64) {
         self.deadline.store(deadline, Relaxed);
         if let Some(connection) = &self.connection {
@@ -346,7 +415,7 @@ impl Pace {
 
 /// Bytes moved on the client's side are progress.
 impl Witness for Arc<Pace> {
-    fn read(&self, _bytes: usize) {
+    fn read(&self, bytes: usize) {
         match self.phase() {
             Phase::Idle => {
                 let now = self.now();
@@ -360,12 +429,31 @@ impl Witness for Arc<Pace> {
                 let now = self.now();
                 self.heard.store(now, Relaxed);
                 self.set_deadline(now + self.body_idle.load(Relaxed));
+                if self.phase() == Phase::Upload {
+                    self.flow.moved(bytes);
+                    self.end_by(self.flow.deadline());
+                }
             }
             Phase::Waiting | Phase::Upload | Phase::Response | Phase::Shared => {}
         }
     }
 
+    fn waits(&self, waits: bool) {
+        let idle = match self.phase() {
+            Phase::Response => self.body_idle.load(Relaxed),
+            Phase::Idle => self.idle_timeout,
+            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared => return,
+        };
+        if waits != self.flow.is_waiting() {
+            self.wait_for_client(waits, idle);
+        }
+    }
+
     fn written(&self, bytes: usize) {
+        // What the socket has taken before it was full says nothing of the client.
+        if self.flow.is_waiting() {
+            self.flow.moved(bytes);
+        }
         match self.phase() {
             // The end of a response that was finished just now, unless there is much of it.
             Phase::Idle if bytes < MUCH => {}
@@ -454,6 +542,46 @@ mod tests {
         pace.written(1);
         pace.uploaded();
         assert!(pace.phase() == Phase::Response && pace.deadline() > 50 * SECOND);
+    }
+
+    #[test]
+    fn an_upload_is_too_slow_only_while_the_client_is_waited_for() {
+        let pace = Arc::new(Pace::new(Duration::from_secs(60), Duration::from_secs(10)).with_rate(100));
+        pace.request();
+        pace.sent(true, Duration::from_secs(60), Duration::from_secs(5));
+        pace.starve(true);
+        assert!(pace.deadline() < 11 * SECOND);
+        pace.read(3000);
+        assert!((29 * SECOND..31 * SECOND).contains(&pace.deadline()), "{}", pace.deadline());
+        pace.starve(false);
+        assert!(pace.deadline() > 59 * SECOND, "the backend has its own time");
+    }
+
+    #[test]
+    fn a_response_is_taken_too_slowly_only_while_the_client_is_waited_for() {
+        let pace = Arc::new(Pace::new(Duration::from_secs(60), Duration::from_secs(10)).with_rate(100));
+        pace.request();
+        pace.responded(Duration::from_secs(60));
+        pace.written(1);
+        assert!(pace.deadline() > 59 * SECOND);
+        pace.waits(true);
+        assert!(pace.deadline() < 11 * SECOND);
+        assert_eq!(pace.fault(), Some(Refused::Idle), "too early to tell");
+        pace.waits(false);
+        assert!(pace.deadline() > 59 * SECOND);
+        assert_eq!(pace.fault(), None, "it is the backend that stands still");
+    }
+
+    #[test]
+    fn a_connection_that_never_said_anything_is_at_fault_and_one_that_is_done_is_not() {
+        let pace = pace();
+        assert_eq!(pace.fault(), Some(Refused::Idle));
+        pace.read(1);
+        assert_eq!(pace.fault(), Some(Refused::HeaderTimeout));
+        pace.request();
+        pace.responded(Duration::from_secs(60));
+        pace.finished();
+        assert_eq!(pace.fault(), None);
     }
 
     #[test]

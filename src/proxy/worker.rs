@@ -13,11 +13,13 @@ use tokio_util::task::TaskTracker;
 
 use super::access::AccessWriter;
 use super::connect::MAX_BUFFER;
+use super::crowd::Crowd;
 use super::deliver::{Shared, Waiting};
+use super::front::FrontSettings;
 use super::pool::Pool;
 use super::stop::Stop;
 use crate::metrics::{DataMetrics, Open};
-use crate::model::{LimitSettings, ListenSettings};
+use crate::model::LimitSettings;
 use crate::net::outbox::Outbox;
 use crate::table::TableReader;
 
@@ -31,6 +33,7 @@ pub(super) struct Worker {
     pub(super) pool: Pool,
     pub(super) waiting: Waiting,
     pub(super) shared: Arc<Shared>,
+    pub(super) crowd: Arc<Crowd>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) http: http1::Builder,
     /// Whether HTTP/2 is spoken with who begins with it.
@@ -51,15 +54,8 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(
-        listen: &ListenSettings,
-        limits: LimitSettings,
-        access: Option<AccessWriter>,
-        table: TableReader,
-        metrics: DataMetrics,
-        shared: Arc<Shared>,
-        stop: Stop,
-    ) -> Self {
+    pub(super) fn new(settings: &FrontSettings, shared: Arc<Shared>, crowd: Arc<Crowd>) -> Self {
+        let FrontSettings { listen, limits, access, table, metrics, stop } = settings;
         let mut http = http1::Builder::new();
         let head = limits.request_line.saturating_add(limits.header_bytes);
         http.max_buf_size(MAX_BUFFER).max_header_size(head as usize);
@@ -67,21 +63,22 @@ impl Worker {
             http.max_headers(limits.headers as usize);
         }
         Self {
-            table,
+            table: table.clone(),
             pool: Pool::default(),
             waiting: Waiting::default(),
             shared,
+            crowd,
             outbox: Arc::default(),
             http,
             http2: listen.http2,
-            metrics,
-            access,
-            limits,
+            metrics: metrics.clone(),
+            access: access.clone(),
+            limits: *limits,
             trusted_proxies: listen.trusted_proxies.clone(),
             header_timeout: listen.header_timeout,
             idle_timeout: listen.idle_timeout,
             via: listen.via,
-            stop,
+            stop: stop.clone(),
             leaving: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             closed: CancellationToken::new(),

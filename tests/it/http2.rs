@@ -347,7 +347,7 @@ fn a_stream_whose_client_takes_nothing_is_reset() {
     let mut stalled = client.begin(http2::get("/big"), true);
     assert_eq!(stalled.head().unwrap().0, 200);
     assert_eq!(stalled.was_reset().unwrap(), Reason::CANCEL);
-    eventually("the backend sees the end", || backend.ended() == 1 || backend.flooded() < 64 * MIB as u64);
+    assert_eq!(coalmine.metric("coalmine_refused_total", &[("reason", "idle")]), 1.0);
     assert_eq!(client.get("/").text(), "a");
     assert_eq!(coalmine.metric("coalmine_backend_failures_total", &[]), 0.0, "it is not the backend's fault");
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::choice::choice;
-use super::{Builder, limited};
+use super::{Builder, Lasting, limited};
 use crate::control::fleet::{Fleet, Member, ServiceState};
-use crate::model::{Endpoint, ServiceName, Track};
-use crate::table::{Backend, Budget, Circuit, Positions, Router, Terms};
+use crate::model::{Endpoint, ServiceLimits, ServiceName, Track};
+use crate::table::{Backend, Budget, Circuit, Intake, Positions, Rate, Router, Terms};
 
 impl Builder {
     /// Builds the table for `fleet` as it is. By the names of services their positions go on, so that no turn is lost;
@@ -31,8 +31,9 @@ impl Builder {
             let before = self.places.get(name).and_then(|place| self.table.services.get(*place));
             let positions = before.map_or_else(Arc::<Positions>::default, |routed| routed.positions.clone());
             let choice = choice(&service.spec, &mut self.keys);
+            let intake = intake(before.and_then(|routed| routed.intake.as_deref()), service.spec.limits);
             places.insert(name.clone(), place);
-            services.push(Arc::new(self.routed(service, positions, choice)));
+            services.push(Arc::new(self.routed(service, Lasting { positions, choice, intake })));
         }
         (self.table.router, self.table.services, self.places) = (Arc::new(router), services, places);
         self.forget(fleet);
@@ -105,6 +106,14 @@ impl Builder {
             stays
         });
     }
+}
+
+/// What is taken for a service. A rate that stays what it was goes on counting.
+fn intake(before: Option<&Intake>, limits: ServiceLimits) -> Option<Arc<Intake>> {
+    let rate = before.and_then(|intake| intake.rate.clone()).filter(|rate| rate.spec == limits.rate);
+    let rate = rate.or_else(|| Rate::new(limits.rate).map(Arc::new));
+    let body = (limits.body > 0).then_some(limits.body);
+    (body.is_some() || rate.is_some()).then(|| Arc::new(Intake { body, rate }))
 }
 
 /// Whether connections to the one can be used for the other. Those that were counted under other limits can't.

@@ -29,6 +29,7 @@ fn web(choice: Choice) -> Routed {
         finishing: Vec::new(),
         ejected: false,
         choice: Some(Arc::new(choice)),
+        intake: None,
         positions: Arc::new(Positions::default()),
     }
 }

@@ -96,8 +96,8 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
         let mut error = match head(client, exchange, errand, &mut connection, sent, answer).await {
             Ok(()) => return answered(client, exchange, errand, connection, answer).await,
             Err(GivenUp::Unanswered(error)) => error,
-            Err(GivenUp::Missed) if pace.gone() => return Ended::ByClient(Refusal::ClientGone),
-            Err(GivenUp::Missed) if pace.starved() => return Ended::ByClient(Refusal::SlowClient),
+            Err(GivenUp::Missed) if pace.gone() => return Ended::ByClient(gone(pace)),
+            Err(GivenUp::Missed) if pace.starved() => return Ended::ByClient(slow(pace)),
             Err(GivenUp::Missed) if errand.deadline.is_some_and(|deadline| deadline <= pace.now()) => {
                 return Ended::ByClient(Refusal::Deadline);
             }
@@ -105,7 +105,7 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
             Err(GivenUp::Ejected) => return Ended::Ejected,
         };
         if pace.gone() {
-            return Ended::ByClient(Refusal::ClientGone);
+            return Ended::ByClient(gone(pace));
         }
         let failure = kind(error.error());
         let silent = failure == Failure::Closed && !connection.heard_any();
@@ -221,6 +221,16 @@ async fn answered(
     }
     answer.connection = Some(connection);
     Ended::Answered { rejected }
+}
+
+/// Why the request's body ended before its end.
+fn gone(pace: &Pace) -> Refusal {
+    if pace.overran() { Refusal::Body } else { Refusal::ClientGone }
+}
+
+/// Why a client's body is not waited for any longer.
+fn slow(pace: &Pace) -> Refusal {
+    if pace.is_slow() { Refusal::SlowBody } else { Refusal::SlowClient }
 }
 
 fn kind(error: &hyper::Error) -> Failure {

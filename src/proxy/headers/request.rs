@@ -33,10 +33,13 @@ impl Sender {
 ///
 /// `Host` stays as it is. `X-Forwarded-For`, `-Proto`, `-Host`, `X-Real-IP` and `Forwarded` of a sender that is not
 /// trusted are dropped; those of a trusted one are kept, and its address is added to `X-Forwarded-For`. `TE: trailers`
-/// is renewed for the next hop (RFC 9110, 10.1.4).
+/// is renewed for the next hop (RFC 9110, 10.1.4). Fields such as `X_Forwarded_For` are dropped whoever sent them.
 pub fn forward_request(headers: &mut HeaderMap, found: &Found, version: Version, sender: &Sender, via: bool) {
     let trailers = found.te && accepts_trailers(headers);
     hop::strip(headers, found);
+    if found.twins {
+        hop::strip_twins(headers);
+    }
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
@@ -157,6 +160,17 @@ mod tests {
             ("via", "1.1 coalmine"),
         ]);
         assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn nobody_passes_a_field_of_ours_with_an_underscore() {
+        for twin in ["x_forwarded_for", "x-forwarded_proto", "x_forwarded-host", "x_real_ip", "content_length"] {
+            for network in [STRANGER, FRIEND] {
+                let out = forwarded(&[("host", "a"), (twin, "1"), ("x_api_key", "k")], network);
+                assert!(!out.contains_key(twin) && out["x_api_key"] == "k", "{twin}");
+                assert_eq!(out["x-forwarded-for"], "10.1.2.3");
+            }
+        }
     }
 
     #[test]

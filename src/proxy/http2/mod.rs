@@ -103,6 +103,9 @@ where
                     http.as_mut().graceful_shutdown();
                 }
                 Due::Idle | Due::Head => {
+                    if due == Due::Head && !leaving {
+                        worker.metrics.refused.count(Refused::HeaderTimeout);
+                    }
                     tracing::debug!(%peer, ?due, "connection closed: deadline missed");
                     return Poll::Ready(());
                 }

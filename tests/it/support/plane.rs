@@ -136,6 +136,7 @@ impl Plane {
             finishing: Vec::new(),
             ejected: !admitted,
             choice: None,
+            intake: None,
             positions: self.positions.clone(),
         };
         let prefix = PathPrefix::new("/").unwrap();
