@@ -24,10 +24,11 @@ mod secret;
 mod service;
 mod settings;
 mod track;
+mod upstream;
 
 pub use affinity::{Affinity, AffinitySettings, CookieSpec};
 pub use alert::{Alert, AlertKeys, AlertReading, CompatKey, Owner, Owners};
-pub use backend::{BackendId, BackendSpec, BackendWeight, Endpoint};
+pub use backend::{Address, BackendId, BackendSpec, BackendWeight, Endpoint};
 pub use choice::{Condition, RuleSpec, TesterSpec};
 pub use gate::GateSpec;
 pub use health::{Health, ProbeReport, ProbeTarget};
@@ -41,7 +42,7 @@ pub use name::{HostPattern, PathPrefix, ServiceName};
 pub use notice::{Notice, NoticeKind, Severity, Way};
 pub use notify::{MailSettings, MailTls, NotifySettings, WebhookSettings};
 pub use outlier::OutlierSpec;
-pub use probe::{ProbeSpec, StatusRanges};
+pub use probe::{ProbeQuestion, ProbeSpec, StatusRanges};
 pub use reason::{Reason, Reasons};
 pub use retry::RetrySpec;
 pub use rollback::RollbackSpec;
@@ -53,3 +54,4 @@ pub use settings::{
     Scheme, Settings,
 };
 pub use track::{Track, TrackSpec, Weight};
+pub use upstream::{Credentials, ProxyProtocol, TlsSpec, Upstream};

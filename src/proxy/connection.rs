@@ -17,6 +17,7 @@ use super::handler::{Client, handle};
 use super::pace::{Pace, Phase};
 use super::worker::Worker;
 use crate::metrics::Refused;
+use crate::net::guard::{Guarded, Post};
 
 pub(super) use super::http2::serve as http2;
 
@@ -38,7 +39,8 @@ where
 {
     let peer = guest.address;
     let client = Arc::new(Client { worker: worker.clone(), pace: pace.clone(), guest: Arc::new(guest) });
-    let io = TokioIo::new(io);
+    let post = Arc::new(Post::default());
+    let io = TokioIo::new(Guarded::new(io, post.clone()));
     let service = service_fn(move |request| handle(client.clone(), request));
     let mut http = worker.http.serve_connection(io, service);
     let mut watch = Watch::new(&pace);
@@ -46,6 +48,7 @@ where
     let mut asked = false;
     let mut leaving = false;
     let mut last_call = None;
+    let mut unreadable = None;
 
     let preface = poll_fn(|cx| {
         // Registered once, to be woken; flags tell the rest.
@@ -64,9 +67,7 @@ where
                 if error.is_parse_version_h2() {
                     return Poll::Ready(true);
                 }
-                if let Some(limit) = unread(&error) {
-                    worker.metrics.refused.count(limit);
-                }
+                unreadable = unread(&error);
                 tracing::debug!(%peer, %error, "connection ended");
                 return Poll::Ready(false);
             }
@@ -94,9 +95,12 @@ where
         }
     })
     .await;
+    if let Some(limit) = unreadable.or_else(|| post.is_violated().then_some(Refused::Framing)) {
+        worker.metrics.refused.count(limit);
+    }
     preface.then(|| {
         let Parts { io, read_buf, .. } = http.into_parts();
-        (io.into_inner(), read_buf)
+        (io.into_inner().into_inner(), read_buf)
     })
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Exchange {
     class: Class,
     /// When the response was complete, on the clock of `pace`.
     ended: Option<u64>,
-    connection: Option<Box<Connection>>,
+    connection: Option<Connection>,
     /// The backend passes if the response ends well.
     passing: bool,
     /// The response's trailers may say that it failed.
@@ -133,18 +133,18 @@ impl Exchange {
     }
 
     /// A response of a backend to a call of gRPC is on its way to the client.
-    pub(super) fn responding_to_grpc(&mut self, response: &Response<Incoming>, connection: Box<Connection>) {
+    pub(super) fn responding_to_grpc(&mut self, response: &Response<Incoming>, connection: Connection) {
         self.grpc = true;
         let passing = is_pass(response.status()) && grpc::passes(response.headers());
         self.respond(response.status(), passing, Some(connection));
     }
 
     /// A response with this status is on its way to the client.
-    pub(super) fn responding(&mut self, status: StatusCode, connection: Option<Box<Connection>>) {
+    pub(super) fn responding(&mut self, status: StatusCode, connection: Option<Connection>) {
         self.respond(status, is_pass(status), connection);
     }
 
-    fn respond(&mut self, status: StatusCode, passing: bool, connection: Option<Box<Connection>>) {
+    fn respond(&mut self, status: StatusCode, passing: bool, connection: Option<Connection>) {
         self.class = Class::from(status);
         if let Some(seats) = &mut self.seats {
             // What a retry may add to is the work on an answer, not the time that its client takes to read it.

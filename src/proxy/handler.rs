@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, SET_COOKIE, TRANSFER_ENCODING};
 use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
@@ -13,7 +12,7 @@ use hyper::body::Incoming;
 use super::access::Entry;
 use super::check;
 use super::choice::{self, Keepsake, Pinned, Visitor};
-use super::deliver::{self, Answer, Errand};
+use super::deliver::{self, Answer, Errand, Whole};
 use super::exchange::Exchange;
 use super::grpc;
 use super::guest::Guest;
@@ -23,9 +22,10 @@ use super::refusal::Refusal;
 use super::reply::Reply;
 use super::turn::Turn;
 use super::upload::Upload;
-use super::upstream::Connection;
+use super::upstream::{Connection, Owner};
 use super::worker::Worker;
 use crate::metrics::Class;
+use crate::net::introduction::introduction;
 use crate::table::{Backend, Intake, TrialSeat, host_name};
 
 /// What the requests of one connection have in common; over HTTP/2 each has a pace of its own.
@@ -33,6 +33,13 @@ pub(super) struct Client {
     pub(super) worker: Arc<Worker>,
     pub(super) pace: Arc<Pace>,
     pub(super) guest: Arc<Guest>,
+}
+
+impl Client {
+    /// What `backend` is told of this client, and so what makes its connections this client's alone.
+    pub(super) fn owner(&self, backend: &Backend) -> Owner {
+        introduction(backend.upstream.proxy_protocol, Some(self.guest.ends)).map(Vec::into_boxed_slice)
+    }
 }
 
 /// Answers one request. Never fails: whatever goes wrong becomes a response. Messages are changed in place: moving them
@@ -50,7 +57,12 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     });
     let (turn, Chosen { backend, pinned, keepsake, generation, trial }) = match chosen {
         Ok(chosen) => chosen,
-        Err(refusal) => return Ok(refuse(&client, refusal, found.grpc, entry, began)),
+        Err(refusal) => {
+            if request.body().is_some() {
+                client.pace.leave_unread();
+            }
+            return Ok(refuse(&client, refusal, found.grpc, entry, began));
+        }
     };
 
     let mut exchange = Exchange::new(backend, turn, client.pace.clone(), began, trial, entry);
@@ -60,7 +72,7 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
         // hyper takes a GET of unknown length for one without a body unless it is told.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    let mut errand = Errand::new(request, &exchange.backend.terms.retry, generation, found.host.is_some(), pinned);
+    let mut errand = Errand::new(request, &exchange.backend, generation, found.host.is_some(), pinned);
     if found.grpc {
         errand.deadline = timeout.map(|timeout| client.pace.after(began, timeout));
     }
@@ -90,8 +102,8 @@ fn pass_on(
     client: &Client,
     mut exchange: Exchange,
     mut response: Response<Incoming>,
-    whole: Option<Bytes>,
-    mut connection: Box<Connection>,
+    whole: Option<Whole>,
+    mut connection: Connection,
     grpc: bool,
 ) -> Response<Reply> {
     client.pace.responded(exchange.backend.timeout.idle);
@@ -183,6 +195,9 @@ fn host_of(value: &HeaderValue) -> Option<&str> {
 /// The answer when there is none of a backend. What the backend did is counted already.
 fn fail(client: &Client, mut exchange: Exchange, refusal: Refusal, grpc: bool) -> Response<Reply> {
     note(client, refusal);
+    if client.pace.uploading() {
+        client.pace.leave_unread();
+    }
     // Nobody reads the answer to a client that has gone; its exchange counts as canceled.
     if refusal != Refusal::ClientGone {
         exchange.responding(refusal.status(), None);
@@ -205,6 +220,7 @@ fn refuse(client: &Client, refusal: Refusal, grpc: bool, entry: Option<Box<Entry
     refusal.response(grpc)
 }
 
+/// Counts a limit that fired.
 fn note(client: &Client, refusal: Refusal) {
     if let Some(limit) = refusal.limit() {
         client.worker.metrics.refused.count(limit);

@@ -2,14 +2,14 @@
 //!
 //! 1. [`front`] starts the workers; [`listener`]: one accepts a connection, if the [`crowd`] leaves a place for it; else
 //!    a [`farewell`].
-//! 2. [`entrance`]: who is there ([`guest`]) and what is spoken; [`connection`], or [`http2`]: the connection lives,
-//!    under the clock of [`pace`], which knows by [`flow`] who is too slow.
+//! 2. [`entrance`]: who is there ([`proxy_header`], [`guest`]) and what is spoken; [`connection`], or [`http2`]: the
+//!    connection lives, under the clock of [`pace`], which knows by [`flow`] who is too slow.
 //! 3. [`handler`]: a request is looked at ([`check`]), has its [`turn`], is routed, and answered.
 //! 4. [`choice`]: what the request says about its track; [`split`]: the track by turns, then the backend in it, by
 //!    [`balance`].
 //! 5. [`headers`]: what is taken off and put on, in both directions.
-//! 6. [`deliver`]: attempts until there is an answer, over connections of the [`pool`] or fresh ones from [`connect`];
-//!    [`upstream`] is such a connection.
+//! 6. [`deliver`]: attempts until there is an answer, over connections of the [`pool`] or fresh ones from [`connect`],
+//!    which [`opening`] lets requests share; [`upstream`] is such a connection.
 //! 7. [`upload`] and [`reply`]: the two bodies, streamed.
 //! 8. [`exchange`]: what is counted when a request is over; [`access`]: what is written about it.
 //! 9. [`refusal`]: every answer that is the balancer's own. [`grpc`]: what is otherwise for its calls.
@@ -39,8 +39,10 @@ mod handler;
 pub mod headers;
 mod http2;
 mod listener;
+mod opening;
 mod pace;
 mod pool;
+mod proxy_header;
 mod refusal;
 mod reply;
 pub mod split;

@@ -21,6 +21,9 @@ use crate::net::stream::Witness;
 /// Writes of this many bytes and more may have waited for the client, and are worth a look at the clock.
 const MUCH: usize = 16 * 1024;
 
+/// How long a client may go on sending after the connection's end was sent, in nanoseconds.
+const LINGER: u64 = 2_000_000_000;
+
 /// What a connection is doing, which decides what a missed deadline means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -43,7 +46,7 @@ pub(super) enum Phase {
 /// Deadlines and phase of one connection, or of one request of HTTP/2. All times are nanoseconds since the connection
 /// was opened.
 ///
-/// Only the worker's own thread reads and writes it, so that relaxed atomics suffice.
+/// Only tasks of one worker read and write it, so that relaxed atomics suffice.
 #[derive(Debug)]
 pub(super) struct Pace {
     opened: Instant,
@@ -66,6 +69,7 @@ pub(super) struct Pace {
     /// Whose deadlines these are, where that is not the task that looks at them.
     task: AtomicWaker,
     overran: AtomicBool,
+    unread: AtomicBool,
     flow: Flow,
 }
 
@@ -107,6 +111,7 @@ impl Pace {
             connection,
             task: AtomicWaker::new(),
             overran: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
             flow: Flow::new(0),
         }
     }
@@ -157,6 +162,7 @@ impl Pace {
             }
         };
         self.missed.store(false, Relaxed);
+        self.unread.store(false, Relaxed);
         self.flow.begin();
         self.enter(Phase::Upload);
         self.set_deadline(u64::MAX);
@@ -241,6 +247,7 @@ impl Pace {
     /// The client broke off in the middle of its request's body: what fails now is not the backend's fault.
     pub(super) fn go(&self) {
         self.gone.store(true, Relaxed);
+        self.task.wake();
     }
 
     pub(super) fn gone(&self) -> bool {
@@ -251,6 +258,11 @@ impl Pace {
     pub(super) fn overrun(&self) {
         self.overran.store(true, Relaxed);
         self.go();
+    }
+
+    /// The request is answered although its body was not taken whole.
+    pub(super) fn leave_unread(&self) {
+        self.unread.store(true, Relaxed);
     }
 
     pub(super) fn overran(&self) -> bool {
@@ -267,6 +279,14 @@ impl Pace {
         self.uploading.store(false, Relaxed);
         if self.phase() == Phase::Upload {
             self.wait();
+        }
+        self.task.wake();
+    }
+
+    /// Wakes the connection when the upload ends, once. For an upload that another task takes from the client.
+    pub(super) fn watch(&self, waker: &Waker) {
+        if self.uploading() {
+            self.task.register(waker);
         }
     }
 
@@ -464,6 +484,14 @@ impl Witness for Arc<Pace> {
             }
             Phase::Head | Phase::Upload | Phase::Waiting => {}
         }
+    }
+
+    fn lingers(&self) -> bool {
+        let unread = self.unread.load(Relaxed);
+        if unread {
+            self.end_by(self.now() + LINGER);
+        }
+        unread
     }
 
     /// A response has begun and not been handed over to its end: it broke off, stood still, or was cut by a stop.

@@ -16,6 +16,7 @@ use super::connect::MAX_BUFFER;
 use super::crowd::Crowd;
 use super::deliver::{Shared, Waiting};
 use super::front::FrontSettings;
+use super::opening::Opening;
 use super::pool::Pool;
 use super::stop::Stop;
 use crate::metrics::{DataMetrics, Open};
@@ -31,6 +32,7 @@ const USUAL_HEADERS: u32 = 100;
 pub(super) struct Worker {
     pub(super) table: TableReader,
     pub(super) pool: Pool,
+    pub(super) opening: Opening,
     pub(super) waiting: Waiting,
     pub(super) shared: Arc<Shared>,
     pub(super) crowd: Arc<Crowd>,
@@ -42,6 +44,8 @@ pub(super) struct Worker {
     pub(super) access: Option<AccessWriter>,
     pub(super) limits: LimitSettings,
     pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) proxy_protocol: Vec<IpNet>,
+    pub(super) handshake_timeout: Duration,
     pub(super) header_timeout: Duration,
     pub(super) idle_timeout: Duration,
     pub(super) via: bool,
@@ -65,6 +69,7 @@ impl Worker {
         Self {
             table: table.clone(),
             pool: Pool::default(),
+            opening: Opening::default(),
             waiting: Waiting::default(),
             shared,
             crowd,
@@ -75,6 +80,8 @@ impl Worker {
             access: access.clone(),
             limits: *limits,
             trusted_proxies: listen.trusted_proxies.clone(),
+            proxy_protocol: listen.proxy_protocol.clone(),
+            handshake_timeout: listen.handshake_timeout,
             header_timeout: listen.header_timeout,
             idle_timeout: listen.idle_timeout,
             via: listen.via,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// A layer may name those of the lines above its own, and itself. Those on one line do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["model"],
-    &["metrics", "net"],
+    &["metrics", "net", "tls"],
     &["table", "supervise"],
     &["proxy", "health", "bus", "notify"],
     &["control"],
@@ -27,6 +27,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli/", "main.rs"]),
     ("anyhow", &["app", "cli/", "main.rs"]),
     ("lettre", &["notify/"]),
+    ("governor", &["proxy/crowd/", "table/intake.rs"]),
     ("procfs", &["monitor/"]),
     ("rustix", &["app/", "monitor/"]),
     ("listenfd", &["app/systemd.rs"]),

@@ -30,7 +30,7 @@ pub(super) use process::{RawAdmin, RawBalancer, RawListen, RawLog};
 pub(super) use redis::RawRedis;
 pub(super) use retry::RawRetry;
 pub(super) use service::{RawAlert, RawPool, RawService, RawTimeout};
-pub(super) use track::{RawBackend, RawTrack};
+pub(super) use track::{RawBackend, RawTls, RawTrack};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]

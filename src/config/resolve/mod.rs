@@ -32,6 +32,7 @@ mod service;
 mod status;
 mod token;
 mod track;
+mod upstream;
 
 pub(super) use monitor::monitor;
 

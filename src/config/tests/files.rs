@@ -55,6 +55,7 @@ fn the_full_file_has_every_key_there_is() {
     let mut track: toml::Table =
         ["stable", "canary"].iter().flat_map(|track| service[*track].as_table().unwrap().clone()).collect();
     track.insert("probe".into(), probe.clone().into());
+    let tls = track["tls"].as_table().unwrap().clone();
     let rule: toml::Table =
         service["rule"].as_array().unwrap().iter().flat_map(|rule| rule.as_table().unwrap().clone()).collect();
     let webhook = full["notify"]["webhook"][0].as_table().unwrap();
@@ -86,6 +87,7 @@ fn the_full_file_has_every_key_there_is() {
         ("service.rollback.", of("rollback")),
         ("service.rule.", &rule),
         ("service.stable.", &track),
+        ("service.stable.tls.", &tls),
         ("service.probe.", &probe),
     ];
     let mut seen = 0;
@@ -96,7 +98,7 @@ fn the_full_file_has_every_key_there_is() {
             assert!(table.contains_key(&key), "{path}{key} is not in coalmine.toml");
         }
     }
-    assert_eq!(seen, 149);
+    assert_eq!(seen, 158);
 }
 
 /// The keys of a table, as the refusal of an unknown one lists them.

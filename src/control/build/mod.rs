@@ -118,7 +118,8 @@ impl Builder {
     pub(super) fn readdress(&mut self, fleet: &Fleet, endpoint: &Endpoint, addresses: &Arc<[SocketAddr]>) -> bool {
         let mut used = false;
         for service in &fleet.services {
-            let members: Vec<_> = service.members.iter().filter(|member| member.spec.address == *endpoint).collect();
+            let members: Vec<_> =
+                service.members.iter().filter(|it| it.spec.address.endpoint() == Some(endpoint)).collect();
             for member in &members {
                 self.add(service, member, addresses.clone());
             }

@@ -23,6 +23,7 @@ use self::rate::ClientRate;
 use crate::metrics::Refused;
 use crate::model::LimitSettings;
 
+pub(super) use self::clients::Place;
 pub(super) use self::count::Seat;
 
 /// Refused connections that are still told so.
@@ -88,7 +89,7 @@ impl Crowd {
     ///
     /// # Errors
     /// It has as many as it may have.
-    pub(super) fn admit(&self, address: IpAddr) -> Result<clients::Place, Refused> {
+    pub(super) fn admit(&self, address: IpAddr) -> Result<Place, Refused> {
         self.clients.admit(Client::new(address)).ok_or(Refused::ClientConnections)
     }
 

@@ -27,8 +27,9 @@ pub struct Found {
 pub fn scan(headers: &HeaderMap) -> Found {
     let mut found = Found::default();
     for (name, value) in headers {
-        found.bytes += name.as_str().len() + value.len() + ": \r\n".len();
-        match name.as_str() {
+        let name = name.as_str();
+        found.bytes += name.len() + value.len() + ": \r\n".len();
+        match name {
             "host" => {
                 found.hosts += 1;
                 found.host.get_or_insert_with(|| value.clone());

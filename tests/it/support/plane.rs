@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use coalmine::metrics::Metrics;
 use coalmine::model::{
-    BackendId, Balance, CircuitLimits, LimitSettings, ListenSettings, PathPrefix, PoolLimits, ProbeTarget, RateSpec,
-    RetrySpec, Scheme, ServiceName, StatusRanges, Timeouts, Track,
+    BackendId, Balance, CircuitLimits, Endpoint, LimitSettings, ListenSettings, PathPrefix, PoolLimits, ProbeTarget,
+    RateSpec, RetrySpec, Scheme, ServiceName, StatusRanges, Timeouts, Track, Upstream,
 };
 use coalmine::proxy::{self, Front, FrontSettings, Listener, Stop};
 use coalmine::table::{
@@ -150,8 +150,11 @@ impl Plane {
             key: (self.stable.len() + self.canary.len()) as u64 + 1,
             id: target.backend.clone(),
             track,
+            address: Endpoint { host: address.ip().to_string().into(), port: address.port() }.into(),
             addresses: Arc::new([address]),
             authority: HeaderValue::try_from(address.to_string()).unwrap(),
+            upstream: Upstream::default(),
+            secure: None,
             served_by: None,
             weight: 1,
             timeout: Timeouts { connect: PATIENT, response: PATIENT, idle: PATIENT },
@@ -160,7 +163,7 @@ impl Plane {
             terms: self.terms.clone(),
             outcomes: Arc::default(),
             together: None,
-            circuit: self.limits.map(|limits| Arc::new(Circuit::new(limits))),
+            circuit: self.limits.map(|limits| Arc::new(Circuit::new(limits, false))),
         })
     }
 
