@@ -23,6 +23,7 @@ mod rollback;
 mod secret;
 mod service;
 mod settings;
+mod tls;
 mod track;
 mod upstream;
 
@@ -53,5 +54,6 @@ pub use settings::{
     AccessLog, AdminSettings, BalancerSettings, ListenSettings, LogFormat, LogSettings, RedisPlace, RedisSettings,
     Scheme, Settings,
 };
+pub use tls::{CertificateSettings, TlsSettings};
 pub use track::{Track, TrackSpec, Weight};
 pub use upstream::{Credentials, ProxyProtocol, TlsSpec, Upstream};

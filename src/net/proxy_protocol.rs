@@ -82,7 +82,9 @@ pub fn missing(header: &[u8]) -> Result<usize, BadHeader> {
         _ => SHORTEST.len(),
     };
     match header {
-        [.., b'\n'] => Ok(0),
+        [line @ .., b'\n'] if !line.contains(&b'\n') => Ok(0),
+        // The parser looks at CR alone.
+        _ if header.contains(&b'\n') => Err(BadHeader::Line(v1::ParseError::InvalidSuffix.into())),
         _ if header.len() >= LONGEST_LINE => Err(BadHeader::TooLong),
         [.., b'\r'] => Ok(1),
         // The line's end at least.
@@ -168,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_header_is_refused() {
-        let wrong: [&[u8]; 20] = [
+        let wrong: [&[u8]; 21] = [
             b"GET / HTTP/1.1\r\n\r\n",
             b"PROXI TCP4 192.0.2.7 198.51.100.1 56324 443\r\n",
             b"proxy TCP4 192.0.2.7 198.51.100.1 56324 443\r\n",
@@ -184,6 +186,7 @@ mod tests {
             b"PROXY TCP6 192.0.2.7 198.51.100.1 56324 443\r\n",
             b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\xc3\xa4\r\n",
             b"PROXY UNKNOWN\n",
+            b"PROXY UNKNOWN a\nb\r\n",
             &binary(0x11, 0x11, &[0; 12]),
             &binary(0x22, 0x11, &[0; 12]),
             &binary(0x21, 0x41, &[0; 12]),

@@ -89,6 +89,11 @@ where
                     }
                     pace.miss();
                     tracing::debug!(%peer, ?phase, "connection closed: deadline missed");
+                    if phase == Phase::Idle {
+                        // Says the end as far as the client takes it at once, which over TLS is more than to close.
+                        Pin::new(&mut http).graceful_shutdown();
+                        let _ = Pin::new(&mut http).poll(cx);
+                    }
                     return Poll::Ready(false);
                 }
             }

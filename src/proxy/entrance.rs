@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 
 use super::crowd::{Entry, Place};
 use super::guest::Guest;
+use super::handshake::handshake;
 use super::pace::Pace;
 use super::proxy_header;
 use super::worker::Worker;
@@ -17,6 +18,7 @@ use crate::net::introduction::Ends;
 use crate::net::preface::Preface;
 use crate::net::prefixed::Prefixed;
 use crate::net::stream::Stream;
+use crate::tls::Accepted;
 
 /// Serves a client from its first byte to its last; `_entry` is its place until then.
 pub(super) async fn welcome(worker: Arc<Worker>, _entry: Entry, scheme: Scheme, mut tcp: TcpStream, peer: SocketAddr) {
@@ -35,7 +37,8 @@ pub(super) async fn welcome(worker: Arc<Worker>, _entry: Entry, scheme: Scheme, 
     match scheme {
         Scheme::Http if worker.http2 => plain(worker, guest, pace, io).await,
         Scheme::Http => drop(connection::http1(worker, guest, pace, io).await),
-        Scheme::Https => drop(io),
+        // Boxed, so that connections on plain text need not be as large.
+        Scheme::Https => Box::pin(secure(worker, guest, pace, io)).await,
     }
 }
 
@@ -46,6 +49,17 @@ async fn plain(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: Stream<Ar
     if let Some((io, head)) = served {
         // Boxed: the other connections need not be as large.
         Box::pin(connection::http2(worker, guest, pace, Prefixed::new(head, io.into_inner()))).await;
+    }
+}
+
+/// Serves the protocol that the handshake agrees on.
+async fn secure(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: Stream<Arc<Pace>>) {
+    let Some(Accepted { io, http2, .. }) = handshake(&worker, &guest, &pace, io).await else { return };
+    if http2 {
+        Box::pin(connection::http2(worker, guest, pace, io)).await;
+    } else {
+        // Over TLS nobody speaks HTTP/2 who has not said so (RFC 9113, 3.2).
+        connection::http1(worker, guest, pace, io).await;
     }
 }
 

@@ -14,6 +14,7 @@ use super::worker::Worker;
 use crate::metrics::DataMetrics;
 use crate::model::{LimitSettings, ListenSettings};
 use crate::table::TableReader;
+use crate::tls;
 
 /// Tasks that run between two looks at the sockets: a whole batch of ready connections, which saves system calls.
 const EVENT_INTERVAL: u32 = 512;
@@ -28,6 +29,10 @@ pub struct FrontSettings {
     pub access: Option<AccessWriter>,
     pub table: TableReader,
     pub metrics: DataMetrics,
+    /// For the connections of listeners with TLS.
+    pub tls: tls::Acceptor,
+    /// Requests on plain text are sent to TLS at this port.
+    pub redirect: Option<u16>,
     /// At its last step the workers end: when the running requests have ended or `listen.drain` has passed.
     pub stop: Stop,
 }

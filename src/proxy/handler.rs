@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, SET_COOKIE, TRANSFER_ENCODING};
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::access::Entry;
@@ -18,6 +18,7 @@ use super::grpc;
 use super::guest::Guest;
 use super::headers::{X_SERVED_BY, forward_request, forward_response, scan};
 use super::pace::Pace;
+use super::redirect;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::turn::Turn;
@@ -51,7 +52,13 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let mut found = scan(request.headers());
     found.grpc &= request.version() == Version::HTTP_2;
     let timeout = if found.grpc { grpc::timeout(request.headers()) } else { None };
-    let chosen = check::head(&client.worker.limits, &mut request, &mut found).and_then(|()| {
+    let checked = check::head(&client.worker.limits, &mut request, &mut found);
+    if let (Ok(()), Some(port)) = (checked, client.worker.redirect)
+        && let Some(away) = redirect::to_tls(port, request.uri(), request.headers(), &found, &client.guest.sender)
+    {
+        return Ok(answer(&client, away.status(), away, entry, began));
+    }
+    let chosen = checked.and_then(|()| {
         let turn = Turn::take(&client.worker).ok_or(Refusal::Overload)?;
         Ok((turn, choose(&client, &mut request, found.host.as_ref())?))
     });
@@ -208,8 +215,18 @@ fn fail(client: &Client, mut exchange: Exchange, refusal: Refusal, grpc: bool) -
 
 /// The answer when no backend was chosen.
 fn refuse(client: &Client, refusal: Refusal, grpc: bool, entry: Option<Box<Entry>>, began: u64) -> Response<Reply> {
-    let status = refusal.status();
     note(client, refusal);
+    answer(client, refusal.status(), refusal.response(grpc), entry, began)
+}
+
+/// Passes on an answer of the balancer's own, which counts as one with `status`.
+fn answer(
+    client: &Client,
+    status: StatusCode,
+    response: Response<Reply>,
+    entry: Option<Box<Entry>>,
+    began: u64,
+) -> Response<Reply> {
     client.pace.finished();
     client.worker.metrics.unrouted(status).inc();
     if let (Some(mut entry), Some(access)) = (entry, &client.worker.access) {
@@ -217,7 +234,7 @@ fn refuse(client: &Client, refusal: Refusal, grpc: bool, entry: Option<Box<Entry
         let nanos = client.pace.now().saturating_sub(began);
         access.write(&entry, None, Class::from(status), nanos);
     }
-    refusal.response(grpc)
+    response
 }
 
 /// Counts a limit that fired.

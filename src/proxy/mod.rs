@@ -2,8 +2,9 @@
 //!
 //! 1. [`front`] starts the workers; [`listener`]: one accepts a connection, if the [`crowd`] leaves a place for it; else
 //!    a [`farewell`].
-//! 2. [`entrance`]: who is there ([`proxy_header`], [`guest`]) and what is spoken; [`connection`], or [`http2`]: the
-//!    connection lives, under the clock of [`pace`], which knows by [`flow`] who is too slow.
+//! 2. [`entrance`]: who is there ([`proxy_header`], [`guest`]) and what is spoken, over TLS by a [`handshake`];
+//!    [`connection`], or [`http2`]: the connection lives, under the clock of [`pace`], which knows by [`flow`] who is too
+//!    slow.
 //! 3. [`handler`]: a request is looked at ([`check`]), has its [`turn`], is routed, and answered.
 //! 4. [`choice`]: what the request says about its track; [`split`]: the track by turns, then the backend in it, by
 //!    [`balance`].
@@ -12,7 +13,7 @@
 //!    which [`opening`] lets requests share; [`upstream`] is such a connection.
 //! 7. [`upload`] and [`reply`]: the two bodies, streamed.
 //! 8. [`exchange`]: what is counted when a request is over; [`access`]: what is written about it.
-//! 9. [`refusal`]: every answer that is the balancer's own. [`grpc`]: what is otherwise for its calls.
+//! 9. [`refusal`] and [`redirect`]: every answer that is the balancer's own; [`grpc`]: what is otherwise for its calls.
 //!
 //! [`Stop`] is how all of it is asked to end.
 //!
@@ -36,6 +37,7 @@ mod front;
 mod grpc;
 mod guest;
 mod handler;
+mod handshake;
 pub mod headers;
 mod http2;
 mod listener;
@@ -43,6 +45,7 @@ mod opening;
 mod pace;
 mod pool;
 mod proxy_header;
+mod redirect;
 mod refusal;
 mod reply;
 pub mod split;

@@ -354,6 +354,11 @@ impl Pace {
         now
     }
 
+    /// What was read so far came before the first request, and was none.
+    pub(super) fn begin(&self) {
+        self.finished();
+    }
+
     /// A connection of HTTP/2 begins: its first bytes are due within `listen.header_timeout`.
     pub(super) fn greet(&self) {
         self.enter(Phase::Head);

@@ -23,6 +23,7 @@ use crate::metrics::{DataMetrics, Open};
 use crate::model::LimitSettings;
 use crate::net::outbox::Outbox;
 use crate::table::TableReader;
+use crate::tls;
 
 /// What hyper has room for without a heap: fields of a request.
 const USUAL_HEADERS: u32 = 100;
@@ -41,6 +42,8 @@ pub(super) struct Worker {
     /// Whether HTTP/2 is spoken with who begins with it.
     pub(super) http2: bool,
     pub(super) metrics: DataMetrics,
+    pub(super) tls: tls::Acceptor,
+    pub(super) redirect: Option<u16>,
     pub(super) access: Option<AccessWriter>,
     pub(super) limits: LimitSettings,
     pub(super) trusted_proxies: Vec<IpNet>,
@@ -59,7 +62,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(settings: &FrontSettings, shared: Arc<Shared>, crowd: Arc<Crowd>) -> Self {
-        let FrontSettings { listen, limits, access, table, metrics, stop } = settings;
+        let FrontSettings { listen, limits, access, table, metrics, tls, redirect, stop } = settings;
         let mut http = http1::Builder::new();
         let head = limits.request_line.saturating_add(limits.header_bytes);
         http.max_buf_size(MAX_BUFFER).max_header_size(head as usize);
@@ -77,6 +80,8 @@ impl Worker {
             http,
             http2: listen.http2,
             metrics: metrics.clone(),
+            tls: tls.clone(),
+            redirect: *redirect,
             access: access.clone(),
             limits: *limits,
             trusted_proxies: listen.trusted_proxies.clone(),

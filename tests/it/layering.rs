@@ -21,7 +21,9 @@ const LAYERS: &[&[&str]] = &[
 /// A crate, and where in `src` it may be named.
 const HOMES: &[(&str, &[&str])] = &[
     ("redis", &["bus/"]),
-    ("arc_swap", &["table/"]),
+    ("arc_swap", &["table/", "tls/"]),
+    ("tokio_rustls", &["tls/", "notify/"]),
+    ("x509_parser", &["tls/"]),
     ("prometheus", &["metrics/"]),
     ("figment", &["config/"]),
     ("clap", &["cli/", "main.rs"]),

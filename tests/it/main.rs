@@ -52,6 +52,7 @@ mod split;
 mod streaming;
 mod support;
 mod systemd;
+mod tls;
 mod trial;
 mod unix;
 mod unprivileged;

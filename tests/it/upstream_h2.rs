@@ -165,6 +165,36 @@ fn large_bodies_pass_in_both_directions_at_once() {
 }
 
 #[test]
+fn an_answer_that_comes_before_the_upload_has_ended_is_passed_on() {
+    let backend = H2Backend::start();
+    let coalmine = one(&backend).start();
+    backend.on("/early", Deed::Early);
+    for method in ["POST", "PUT"] {
+        let mut connection = coalmine.connect();
+        connection.send(request(method, "/early", &["Content-Length: 100"]) + "abc");
+        assert_eq!(connection.receive().text(), "early");
+    }
+    assert_eq!(coalmine.get("/").status(), 200);
+    assert_eq!(coalmine.metric("coalmine_backend_failures_total", &[]), 0.0);
+}
+
+#[test]
+fn a_message_passes_in_each_direction_before_the_next_is_sent() {
+    let backend = H2Backend::start();
+    let coalmine = one(&backend).start();
+    backend.on("/echo", Deed::Echo);
+    let mut connection = coalmine.connect();
+    connection.send(request("POST", "/echo", &["Transfer-Encoding: chunked"]));
+    connection.receive_head();
+    for message in ["one", "two", "six"] {
+        connection.send(format!("3\r\n{message}\r\n"));
+        connection.receive_until(message);
+    }
+    connection.send("0\r\n\r\n");
+    connection.receive_until("0\r\n\r\n");
+}
+
+#[test]
 fn clients_that_do_not_read_keep_nobody_else_back() {
     let backend = H2Backend::start();
     let coalmine = one(&backend).start();

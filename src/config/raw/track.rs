@@ -14,7 +14,7 @@ pub(crate) struct RawTrack {
     pub(crate) backends: Vec<RawBackend>,
     pub(crate) h2: bool,
     pub(crate) proxy_protocol: String,
-    pub(crate) tls: RawTls,
+    pub(crate) tls: RawUpstreamTls,
     pub(crate) min_up: Option<i64>,
     pub(crate) slow_start: Option<String>,
     pub(crate) probe: RawProbe,
@@ -27,7 +27,7 @@ impl Default for RawTrack {
             backends: Vec::new(),
             h2: false,
             proxy_protocol: "off".into(),
-            tls: RawTls::default(),
+            tls: RawUpstreamTls::default(),
             min_up: None,
             slow_start: None,
             probe: RawProbe::default(),
@@ -38,7 +38,7 @@ impl Default for RawTrack {
 /// `[service.stable.tls]`: empty means the host's roots, the backend's host, no certificate.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
-pub(crate) struct RawTls {
+pub(crate) struct RawUpstreamTls {
     pub(crate) ca_file: String,
     pub(crate) server_name: String,
     pub(crate) cert_file: String,

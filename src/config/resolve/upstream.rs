@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::scalar::word;
 use crate::config::key::Key;
 use crate::config::problem::Problems;
-use crate::config::raw::{RawTls, RawTrack};
+use crate::config::raw::{RawTrack, RawUpstreamTls};
 use crate::model::{Address, BackendSpec, Credentials, ProxyProtocol, TlsSpec, Upstream};
 use crate::tls::client;
 
@@ -55,7 +55,7 @@ fn names<'a>(
 fn tls(
     problems: &mut Problems<'_>,
     key: &Key,
-    raw: &RawTls,
+    raw: &RawUpstreamTls,
     h2: bool,
     wanted: bool,
     directory: &Path,
@@ -93,7 +93,7 @@ fn tls(
 fn credentials(
     problems: &mut Problems<'_>,
     key: &Key,
-    raw: &RawTls,
+    raw: &RawUpstreamTls,
     built: Result<Credentials, rustls::Error>,
 ) -> Option<Credentials> {
     let error = match built {

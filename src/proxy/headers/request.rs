@@ -26,6 +26,12 @@ impl Sender {
         let address = HeaderValue::try_from(address.to_string()).expect("an address is a valid field value");
         Self { address, trusted, scheme: HeaderValue::from_static(scheme.as_str()) }
     }
+
+    /// Whether the client has come over TLS: on this connection, or to the trusted proxy that says so.
+    pub fn comes_over_tls(&self, headers: &HeaderMap) -> bool {
+        let says_so = || headers.get(X_FORWARDED_PROTO).is_some_and(|proto| proto == Scheme::Https.as_str());
+        self.scheme == Scheme::Https.as_str() || (self.trusted && says_so())
+    }
 }
 
 /// Takes hop-by-hop fields off a request and puts on where it came from. `found` is what [`scan`](super::scan) found in

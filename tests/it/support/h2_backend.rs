@@ -53,6 +53,8 @@ pub(crate) enum Deed {
     Reset,
     /// Begins a body of 100 bytes, and resets the stream after 3.
     BreakOff,
+    /// Answers without a look at the request's body.
+    Early,
     /// Sends the request's body and trailers back as they come.
     Echo,
     /// So many bytes.
@@ -171,6 +173,7 @@ async fn answer(state: Arc<State>, connection: usize, request: Request<Incoming>
     match &deed {
         Some(Deed::Refuse(_)) => return Err(h2::Error::from(Reason::REFUSED_STREAM).into()),
         Some(Deed::Reset) => return Err(h2::Error::from(Reason::INTERNAL_ERROR).into()),
+        Some(Deed::Early) => return Ok(Response::new(boxed(Full::from("early")))),
         Some(Deed::Echo) => return Ok(Response::new(UnsyncBoxBody::new(body.map_err(Into::into)))),
         Some(Deed::Hold(latch)) => {
             let mut dropped = Dropped(Some(state.ended.clone()));

@@ -14,6 +14,7 @@ use coalmine::table::{
     Alarm, Backend, Budget, Circuit, Lane, Outcomes, Positions, Routed, Router, RoutingTable, Sample, Schedule, Split,
     TableWriter, Terms, Trial, Trying, table,
 };
+use coalmine::tls;
 use http::HeaderValue;
 
 use super::client::{Connection, Response, get};
@@ -62,6 +63,8 @@ impl Plane {
             access: None,
             table: reader,
             metrics: metrics.data.clone(),
+            tls: tls::Acceptor::new(&tls::Store::default(), false).unwrap(),
+            redirect: None,
             stop: stop.clone(),
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
