@@ -1,5 +1,6 @@
-//! The strict cases of h2spec, over plain text.
+//! The strict cases of h2spec.
 
+use crate::support::certificates::Authority;
 use crate::support::clients::h2spec;
 use crate::support::{Backend, Config};
 
@@ -19,4 +20,15 @@ fn h2spec_finds_nothing_over_plain_text() {
         })
         .collect();
     assert!(others.is_empty(), "{others:?}");
+}
+
+#[test]
+fn h2spec_finds_nothing_over_tls() {
+    let (authority, backend) = (Authority::new(), Backend::start("a"));
+    let own = authority.server(&["localhost", "127.0.0.1"]);
+    let lines = format!("cert = \"{}\"\nkey = \"{}\"", own.cert.display(), own.key.display());
+    let config = Config::of(&[&backend], &[]).listen("https = [\"127.0.0.1:0\"]").certificate(&lines);
+    let coalmine = config.start();
+    let conformance = h2spec(coalmine.listeners("https")[0], &["--tls", "--insecure"]);
+    assert!(conformance.cases >= 146 && conformance.failures.is_empty(), "{conformance:?}");
 }
