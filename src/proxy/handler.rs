@@ -56,7 +56,7 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     if let (Ok(()), Some(challenges)) = (checked, &client.worker.challenges)
         && let Some(text) = challenges.answer(request.uri().path())
     {
-        return Ok(answer(&client, Response::new(Reply::text(text)), entry, began));
+        return Ok(answer(&client, StatusCode::OK, Response::new(Reply::text(text)), entry, began));
     }
     if let (Ok(()), Some(port)) = (checked, client.worker.redirect)
         && let Some(away) = redirect::to_tls(port, request.uri(), request.headers(), &found, &client.guest.sender)
