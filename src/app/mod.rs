@@ -87,7 +87,7 @@ pub struct App {
     metrics: Metrics,
     scouts: Scouts,
     certificates: Certificates,
-    authority: Option<Authority>,
+    authority: Option<Box<Authority>>,
     heartbeat: Heartbeat,
     messenger: Messenger,
     /// Every listening socket once more, to be handed on.
@@ -199,7 +199,7 @@ impl App {
             metrics,
             scouts,
             certificates,
-            authority,
+            authority: authority.map(Box::new),
             heartbeat,
             messenger,
             doors: sockets.doors.into(),
