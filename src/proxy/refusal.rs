@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
+use super::grpc::{self, Code};
 use super::reply::Reply;
 use crate::metrics::{Failure, Refused};
 
@@ -42,6 +43,8 @@ pub(super) enum Refusal {
     SlowBody,
     /// The client broke off in the middle of its request.
     ClientGone,
+    /// The deadline passed that the client of gRPC has set.
+    Deadline,
     /// The backend failed.
     Backend(Failure),
 }
@@ -58,10 +61,17 @@ impl Refusal {
             Self::NoService => StatusCode::NOT_FOUND,
             Self::NoBackend | Self::Full | Self::Overload => StatusCode::SERVICE_UNAVAILABLE,
             Self::SlowClient | Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::Backend(Failure::Timeout) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Deadline | Self::Backend(Failure::Timeout) => StatusCode::GATEWAY_TIMEOUT,
             Self::Backend(Failure::Connect | Failure::Closed | Failure::Malformed | Failure::Body) => {
                 StatusCode::BAD_GATEWAY
             }
+        }
+    }
+
+    fn code(self) -> Code {
+        match self {
+            Self::Deadline => Code::DEADLINE_EXCEEDED,
+            _ => Code::from(self.status()),
         }
     }
 
@@ -81,6 +91,7 @@ impl Refusal {
             Self::Full => "503 service unavailable: full\n",
             Self::SlowClient | Self::SlowBody => "408 request timeout: body\n",
             Self::ClientGone => "400 bad request: body\n",
+            Self::Deadline => "504 gateway timeout: deadline\n",
             Self::Backend(Failure::Connect) => "502 bad gateway: connect\n",
             Self::Backend(Failure::Timeout) => "504 gateway timeout: timeout\n",
             Self::Backend(Failure::Closed) => "502 bad gateway: closed\n",
@@ -104,11 +115,17 @@ impl Refusal {
             Self::ServiceRate(_) => Refused::ServiceRate,
             Self::SlowClient => Refused::Idle,
             Self::SlowBody => Refused::BodyRate,
-            Self::NoService | Self::NoBackend | Self::Full | Self::ClientGone | Self::Backend(_) => return None,
+            Self::NoService | Self::NoBackend | Self::Full | Self::ClientGone | Self::Deadline | Self::Backend(_) => {
+                return None;
+            }
         })
     }
 
-    pub(super) fn response(self) -> Response<Reply> {
+    /// `grpc`: to a call of gRPC, whose clients look for the reason in fields of its own.
+    pub(super) fn response(self, grpc: bool) -> Response<Reply> {
+        if grpc {
+            return grpc::refusal(self.code(), self.text().trim_end(), Reply::empty());
+        }
         let mut response = Response::new(Reply::text(Bytes::from_static(self.text().as_bytes())));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();

@@ -34,6 +34,10 @@ impl Reply {
         Self::Whole { whole, exchange }
     }
 
+    pub(super) fn empty() -> Self {
+        Self::Text(None)
+    }
+
     pub(super) fn text(text: Bytes) -> Self {
         Self::Text(Some(text))
     }
