@@ -14,9 +14,9 @@ use crate::table::{Backend, Routed, RoutingTable, host_name};
 
 /// One request on its way, until a backend has answered it.
 ///
-/// Of a request that may be repeated, or that an HTTP/2 backend may refuse to look at, a spare is kept when it is sent: the price of every resend and retry, and a
-/// fraction of what reading it from the wire costs; the body is shared and not copied. All other requests are moved:
-/// what was sent of them is gone, unless it comes back unsent.
+/// Of a request that may be repeated, or that an HTTP/2 backend may refuse to look at, a spare is kept when it is sent:
+/// the price of every resend and retry, and a fraction of what reading it from the wire costs; the body is shared and not
+/// copied. All other requests are moved: what was sent of them is gone, unless it comes back unsent.
 pub(in crate::proxy) struct Errand {
     /// What is sent next.
     request: Option<Request<Upload>>,
