@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, SET_COOKIE, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, Uri, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 
 use super::access::Entry;
@@ -19,10 +19,12 @@ use super::headers::{Found, X_SERVED_BY, agree, forward_request, forward_respons
 use super::pace::Pace;
 use super::refusal::Refusal;
 use super::reply::Reply;
+use super::tunnel::{Slot, Tunnel};
+use super::upgrade::Upgrade;
 use super::upload::Upload;
 use super::upstream::Connection;
 use super::worker::Worker;
-use crate::metrics::Class;
+use crate::metrics::{Class, Failure};
 use crate::table::{Backend, TrialSeat, host_name};
 
 /// What the requests of one connection have in common; over HTTP/2 each has a pace of its own.
@@ -30,6 +32,14 @@ pub(super) struct Client {
     pub(super) worker: Arc<Worker>,
     pub(super) pace: Arc<Pace>,
     pub(super) guest: Arc<Guest>,
+    /// What goes on after the answer, if it was an upgrade.
+    pub(super) tunnel: Slot,
+}
+
+impl Client {
+    pub(super) fn new(worker: Arc<Worker>, pace: Arc<Pace>, guest: Arc<Guest>) -> Arc<Self> {
+        Arc::new(Self { worker, pace, guest, tunnel: Slot::default() })
+    }
 }
 
 /// Answers one request. Never fails: whatever goes wrong becomes a response. Messages are changed in place: moving them
@@ -39,8 +49,11 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let mut request = request.map(|body| Upload::new(body, &client.pace));
     let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &request)));
     let mut found = scan(request.headers());
-    let chosen = check(&mut request, &mut found).and_then(|()| choose(&client, &mut request, found.host.as_ref()));
-    let Chosen { backend, pinned, keepsake, generation, trial } = match chosen {
+    let chosen = Upgrade::asked(&mut request, &found).and_then(|upgrade| {
+        check(&mut request, &mut found)?;
+        Ok((upgrade, choose(&client, &mut request, found.host.as_ref())?))
+    });
+    let (upgrade, Chosen { backend, pinned, keepsake, generation, trial }) = match chosen {
         Ok(chosen) => chosen,
         Err(refusal) => return Ok(refuse(&client, refusal, entry, began)),
     };
@@ -52,15 +65,26 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
         // hyper takes a GET of unknown length for one without a body unless it is told.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
+    if upgrade.is_some() {
+        client.tunnel.ask(true);
+        Upgrade::renew(&mut request);
+    }
     let mut errand = Errand::new(request, &exchange.backend.terms.retry, generation, found.host.is_some(), pinned);
+    errand.upgrade = upgrade;
     let mut answer = Answer::default();
     let delivered = deliver::deliver(&client, &mut exchange, &mut errand, &mut answer).await;
+    if errand.upgrade.is_some() {
+        client.tunnel.ask(false);
+    }
 
     let served_by = exchange.backend.served_by.clone();
     let cookie = keepsake.filter(|_| delivered.is_ok()).and_then(|it| it.of(&exchange.backend, errand.retried));
     let mut response = match (delivered, answer) {
         (Ok(()), Answer { response: Some(response), whole, connection: Some(connection) }) => {
-            pass_on(&client, exchange, response, whole, connection)
+            match errand.upgrade.take() {
+                None => pass_on(&client, exchange, response, whole, connection),
+                Some(upgrade) => answer_upgrade(&client, exchange, *upgrade, response, whole, connection),
+            }
         }
         (delivered, _) => fail(exchange, delivered.err().unwrap_or(Refusal::NoBackend)),
     };
@@ -97,6 +121,34 @@ fn pass_on(
         Some(whole) => Reply::whole(whole, exchange),
         None => Reply::backend(body, exchange),
     })
+}
+
+/// The answer to a request for an upgrade.
+fn answer_upgrade(
+    client: &Client,
+    mut exchange: Exchange,
+    upgrade: Upgrade,
+    mut response: Response<Incoming>,
+    whole: Option<Bytes>,
+    mut connection: Box<Connection>,
+) -> Response<Reply> {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if response.status().is_success() && upgrade.takes_success_for_tunnel() {
+            exchange.judge(response.status());
+            return fail(exchange, Refusal::NoUpgrade);
+        }
+        return pass_on(client, exchange, response, whole, connection);
+    }
+    let Some(backend) = connection.switched() else {
+        exchange.fail(Failure::Malformed);
+        return fail(exchange, Refusal::Backend(Failure::Malformed));
+    };
+    let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
+    forward_response(response.headers_mut(), version, client.worker.via);
+    let stream = upgrade.grant(&mut response);
+    exchange.tunnel(connection);
+    client.tunnel.put(Tunnel::new(backend, exchange, stream));
+    response.map(|_| Reply::none())
 }
 
 /// Refuses what has no one meaning, and turns an absolute-form target, or that of HTTP/2, into `Host` and origin-form

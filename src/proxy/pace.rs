@@ -36,6 +36,8 @@ pub(super) enum Phase {
     /// A connection of HTTP/2: requests have a pace of their own each. While there are none, `listen.idle_timeout`
     /// applies, and the connection is closed.
     Shared,
+    /// HTTP has ended: `timeout.tunnel` applies, and the connection is closed, or the stream.
+    Tunnel,
 }
 
 /// Deadlines and phase of one connection, or of one request of HTTP/2. All times are nanoseconds since the connection
@@ -57,6 +59,7 @@ pub(super) struct Pace {
     uploading: AtomicBool,
     starved: AtomicBool,
     gone: AtomicBool,
+    hung_up: AtomicBool,
     /// Written while the connection was shared.
     written: AtomicU64,
     /// Of the connection that this request is one of several of.
@@ -98,6 +101,7 @@ impl Pace {
             uploading: AtomicBool::new(false),
             starved: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            hung_up: AtomicBool::new(false),
             written: AtomicU64::new(0),
             connection,
             task: AtomicWaker::new(),
@@ -124,7 +128,8 @@ impl Pace {
             2 => Phase::Upload,
             3 => Phase::Waiting,
             4 => Phase::Response,
-            _ => Phase::Shared,
+            5 => Phase::Shared,
+            _ => Phase::Tunnel,
         }
     }
 
@@ -133,7 +138,7 @@ impl Pace {
         let began = match self.phase() {
             Phase::Head => self.began.load(Relaxed),
             // Pipelined: it was read together with the one before it. Or a stream, which begins with its head.
-            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response | Phase::Shared => {
+            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response | Phase::Shared | Phase::Tunnel => {
                 let now = self.now();
                 self.heard.store(now, Relaxed);
                 now
@@ -236,8 +241,38 @@ impl Pace {
             Phase::Response => self.set_deadline(self.now() + self.body_idle.load(Relaxed)),
             // What is left of it.
             Phase::Idle => self.set_deadline(self.now() + self.idle_timeout),
-            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared => {}
+            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared | Phase::Tunnel => {}
         }
+    }
+
+    /// The request has become a tunnel, over which nothing may go for `idle`. It ends HTTP, or the stream.
+    pub(super) fn tunnel(&self, idle: Duration) {
+        self.body_idle.store(nanos(idle), Relaxed);
+        self.enter(Phase::Tunnel);
+        self.tunnelled();
+    }
+
+    /// Something went through the tunnel, in whichever direction.
+    pub(super) fn tunnelled(&self) {
+        self.set_deadline(self.now() + self.body_idle.load(Relaxed));
+    }
+
+    /// The client was told that nothing more will come through the tunnel.
+    pub(super) fn hang_up(&self) {
+        self.hung_up.store(true, Relaxed);
+    }
+
+    pub(super) fn has_hung_up(&self) -> bool {
+        self.hung_up.load(Relaxed)
+    }
+
+    /// One end of the tunnel broke, and the other must not take that for a proper end.
+    pub(super) fn break_off(&self) {
+        self.enter(Phase::Response);
+    }
+
+    pub(super) fn is_broken_off(&self) -> bool {
+        self.phase() == Phase::Response
     }
 
     /// The response's last byte has been handed over. Gives the time.
@@ -296,7 +331,7 @@ impl Pace {
 
     /// Whether a deadline of a stream was missed after its answer had begun.
     pub(super) fn is_cut(&self) -> bool {
-        self.missed() && matches!(self.phase(), Phase::Response | Phase::Idle)
+        self.missed() && matches!(self.phase(), Phase::Response | Phase::Idle | Phase::Tunnel)
     }
 
     /// The connection may not stay idle beyond `moment`.
@@ -356,7 +391,7 @@ impl Witness for Arc<Pace> {
                 self.heard.store(now, Relaxed);
                 self.set_deadline(now + self.body_idle.load(Relaxed));
             }
-            Phase::Waiting | Phase::Upload | Phase::Response | Phase::Shared => {}
+            Phase::Waiting | Phase::Upload | Phase::Response | Phase::Shared | Phase::Tunnel => {}
         }
     }
 
@@ -369,11 +404,11 @@ impl Witness for Arc<Pace> {
             Phase::Shared => {
                 self.written.fetch_add(bytes as u64, Relaxed);
             }
-            Phase::Head | Phase::Upload | Phase::Waiting => {}
+            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Tunnel => {}
         }
     }
 
-    /// A response has begun and not been handed over to its end: it broke off, stood still, or was cut by a stop.
+    /// A response has begun and not been handed over to its end: it broke off, stood still, or was cut by a stop. Or a tunnel broke.
     fn owes(&self) -> bool {
         self.phase() == Phase::Response
     }

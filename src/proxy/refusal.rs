@@ -16,6 +16,8 @@ pub(super) enum Refusal {
     Target,
     /// `CONNECT`: this is no forward proxy.
     Method,
+    /// `CONNECT` to a protocol that is not passed on (RFC 9220, 3).
+    Protocol,
     /// No service matches.
     NoService,
     /// The service has no backend left.
@@ -26,6 +28,8 @@ pub(super) enum Refusal {
     SlowClient,
     /// The client broke off in the middle of its request.
     ClientGone,
+    /// The backend took an upgrade over HTTP/2 for an ordinary request, and its success would be taken for a tunnel.
+    NoUpgrade,
     /// The backend failed.
     Backend(Failure),
 }
@@ -35,6 +39,8 @@ impl Refusal {
         match self {
             Self::Host | Self::Target | Self::ClientGone => StatusCode::BAD_REQUEST,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Protocol => StatusCode::NOT_IMPLEMENTED,
+            Self::NoUpgrade => StatusCode::BAD_GATEWAY,
             Self::NoService => StatusCode::NOT_FOUND,
             Self::NoBackend | Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             Self::SlowClient => StatusCode::REQUEST_TIMEOUT,
@@ -50,6 +56,8 @@ impl Refusal {
             Self::Host => "400 bad request: host\n",
             Self::Target => "400 bad request: target\n",
             Self::Method => "405 method not allowed\n",
+            Self::Protocol => "501 not implemented: protocol\n",
+            Self::NoUpgrade => "502 bad gateway: no upgrade\n",
             Self::NoService => "404 not found: no service\n",
             Self::NoBackend => "503 service unavailable: no backend\n",
             Self::Full => "503 service unavailable: full\n",

@@ -37,6 +37,10 @@ impl Reply {
         Self::Whole { body, exchange }
     }
 
+    pub(super) fn none() -> Self {
+        Self::Text(None)
+    }
+
     pub(super) fn text(text: Bytes) -> Self {
         Self::Text(Some(text))
     }

@@ -26,10 +26,15 @@ use tokio_util::task::AbortOnDropHandle;
 use super::upload::Upload;
 use crate::metrics::Open;
 use crate::net::outbox::Outbox;
+use crate::net::prefixed::Prefixed;
 use crate::net::stream::{Stream, Witness};
 use crate::table::Room;
 
-type Driver = http1::Connection<TokioIo<Stream<Arc<Heard>>>, Upload>;
+type Io = Stream<Arc<Heard>>;
+type Driver = http1::Connection<TokioIo<Io>, Upload>;
+
+/// What a connection is over that has changed its protocol, with what was read of the new one.
+pub(super) type Switched = Prefixed<Io>;
 
 /// What an exchange over a [`Connection`] ends with before there is a response.
 pub(super) type Unanswered = TrySendError<Request<Upload>>;
@@ -41,6 +46,9 @@ pub(super) struct Connection {
     driver: Option<Pin<Box<Driver>>>,
     apart: Option<AbortOnDropHandle<()>>,
     retired: bool,
+    /// The one request to come may change the protocol.
+    switching: bool,
+    switched: Option<Switched>,
     nudge: Arc<Nudge>,
     waker: Waker,
     heard: Arc<Heard>,
@@ -71,6 +79,8 @@ impl Connection {
             driver,
             apart: None,
             retired: false,
+            switching: false,
+            switched: None,
             nudge,
             waker,
             heard,
@@ -106,6 +116,22 @@ impl Connection {
         self.retired = true;
     }
 
+    /// Keeps the connection for one request, which may change the protocol.
+    pub(super) fn reserve(&mut self) {
+        self.retired = true;
+        self.switching = true;
+    }
+
+    /// What is to be used after a 101. This stands for the connection until it is dropped.
+    pub(super) fn switched(&mut self) -> Option<Switched> {
+        self.switched.take()
+    }
+
+    /// Lets the backend see, when the connection is closed, that this was no proper end.
+    pub(super) fn break_off(&self) {
+        self.heard.broken.store(true, Relaxed);
+    }
+
     /// Gives the connection a task of its own for its last exchange. For a response that began before its request
     /// ended: a client that does not read the one may wait until all of the other is taken.
     pub(super) fn run_apart(&mut self) {
@@ -120,7 +146,7 @@ impl Connection {
 
     /// Whether the backend has sent a byte since the last request began.
     pub(super) fn heard_any(&self) -> bool {
-        self.heard.0.load(Relaxed)
+        self.heard.any.load(Relaxed)
     }
 
     /// Begins an exchange. The future that [`Connection::poll_response`] takes has to be polled until it is ready, or
@@ -129,7 +155,7 @@ impl Connection {
         &mut self,
         request: Request<Upload>,
     ) -> impl Future<Output = Result<Response<Incoming>, Unanswered>> + use<> {
-        self.heard.0.store(false, Relaxed);
+        self.heard.any.store(false, Relaxed);
         let _hold = self.nudge.hold();
         self.sender.try_send_request(request)
     }
@@ -174,7 +200,13 @@ impl Connection {
             if let Err(error) = ended {
                 tracing::debug!(%error, "backend connection ended");
             }
-            self.driver = None;
+            let driver = self.driver.take();
+            if self.switching {
+                self.switched = driver.map(|driver| {
+                    let http1::Parts { io, read_buf, .. } = Pin::into_inner(driver).into_parts();
+                    Prefixed::new(read_buf, io.into_inner())
+                });
+            }
         }
     }
 }
@@ -222,14 +254,22 @@ impl Drop for Hold {
     }
 }
 
-/// Whether a backend has sent a byte since the last request began.
+/// What a connection and its socket tell each other.
 #[derive(Debug, Default)]
-struct Heard(AtomicBool);
+pub(super) struct Heard {
+    /// The backend has sent a byte since the last request began.
+    any: AtomicBool,
+    broken: AtomicBool,
+}
 
 impl Witness for Arc<Heard> {
     fn read(&self, _bytes: usize) {
-        self.0.store(true, Relaxed);
+        self.any.store(true, Relaxed);
     }
 
     fn written(&self, _bytes: usize) {}
+
+    fn owes(&self) -> bool {
+        self.broken.load(Relaxed)
+    }
 }

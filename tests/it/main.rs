@@ -39,3 +39,4 @@ mod streaming;
 mod support;
 mod systemd;
 mod trial;
+mod websocket;

@@ -85,6 +85,9 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
             return Ended::Left(other);
         }
         let Some(request) = errand.take(&exchange.backend) else { return Ended::Failed(Failure::Closed) };
+        if errand.upgrade.is_some() {
+            connection.reserve();
+        }
         let timeout = exchange.backend.timeout;
         if exchange.backend.circuit.is_some() {
             // The time that its limits made the request wait is not the backend's.
@@ -121,10 +124,11 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
 }
 
 /// A pooled connection, if there is one. A request under which a backend died gets a fresh one: whether that ends
-/// without a byte as well must not be left in doubt by a connection that had been closed before.
+/// without a byte as well must not be left in doubt by a connection that had been closed before. An upgrade gets one of
+/// its own.
 fn first_connection(worker: &Worker, exchange: &Exchange, errand: &Errand) -> Option<Box<Connection>> {
     // At its limits a backend gets no fresh connection beside an idle one.
-    let fresh = errand.killed_one && exchange.backend.circuit.is_none();
+    let fresh = errand.upgrade.is_some() || (errand.killed_one && exchange.backend.circuit.is_none());
     if fresh { None } else { worker.pool.take(&exchange.backend) }
 }
 
@@ -196,8 +200,13 @@ async fn answered(
 ) -> Ended {
     let Some(response) = &mut answer.response else { return Ended::Failed(Failure::Closed) };
     if response.status().is_informational() {
-        // An upgrade that nobody asked for: the request went without `Upgrade`.
-        return Ended::Failed(Failure::Malformed);
+        let granted = errand.upgrade.as_ref().is_some_and(|upgrade| upgrade.is_granted(response));
+        if !granted {
+            // An upgrade that nobody asked for, or to what nobody asked for.
+            return Ended::Failed(Failure::Malformed);
+        }
+        answer.connection = Some(connection);
+        return Ended::Answered { rejected: false };
     }
     let rejected = errand.rejects(exchange, response.status());
     if !rejected && !client.pace.uploading() && whole::is_short(response.body()) && errand.is_repeatable() {

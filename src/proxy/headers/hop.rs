@@ -14,6 +14,8 @@ pub struct Found {
     pub(super) connection: bool,
     pub(super) hop_by_hop: bool,
     pub(super) te: bool,
+    /// There is `Upgrade`.
+    pub upgrade: bool,
     pub(super) forwarded: bool,
 }
 
@@ -28,7 +30,8 @@ pub fn scan(headers: &HeaderMap) -> Found {
             }
             "connection" => found.connection = true,
             "te" => found.te = true,
-            "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" => found.hop_by_hop = true,
+            "keep-alive" | "proxy-connection" | "transfer-encoding" => found.hop_by_hop = true,
+            "upgrade" => (found.hop_by_hop, found.upgrade) = (true, true),
             "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" | "x-real-ip" | "forwarded" => {
                 found.forwarded = true;
             }
