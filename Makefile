@@ -149,6 +149,30 @@ deny: ## check the dependencies: licences, bans, sources, advisories
 	    echo "cargo-deny: advisories SKIPPED, RustSec's database cannot be fetched"
 	fi
 
+# libFuzzer without sanitizers: stable Rust has none, and the code is free of `unsafe`. What it finds on the way goes to
+# target/fuzz, not into the folder that is kept.
+FUZZ_SECONDS ?= 30
+FUZZ_TARGETS := alert config framing proxy_header
+CARGO_FUZZ_VERSION := 0.13.2
+FUZZ_OPTIONS := --sanitizer none --target-dir target/fuzz/build
+
+.PHONY: fuzz
+fuzz: ## feed made-up bytes to what reads from outside; FUZZ_SECONDS=30 each, ARGS="NAME..."
+	export PATH="$(TOOLS)/bin:$$PATH"
+	command -v cargo-fuzz >/dev/null ||
+	    $(CARGO) install --locked --version $(CARGO_FUZZ_VERSION) --root $(TOOLS) cargo-fuzz
+	for name in $(or $(ARGS),$(FUZZ_TARGETS)); do
+	    echo "==> $$name"
+	    mkdir -p target/fuzz/corpus/$$name target/fuzz/findings
+	    if ! $(CARGO) fuzz run $(FUZZ_OPTIONS) $$name target/fuzz/corpus/$$name fuzz/corpus/$$name -- \
+	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 \
+	        -artifact_prefix=target/fuzz/findings/$$name-; then
+	        echo "fuzz: $$name FAILED; the bytes are in target/fuzz/findings. Once more, with the file's name:" >&2
+	        echo "  PATH=$(TOOLS)/bin:\$$PATH cargo fuzz run $(FUZZ_OPTIONS) $$name FILE" >&2
+	        exit 1
+	    fi
+	done
+
 .PHONY: bench
 bench: ## run the micro-benchmarks
 	$(CARGO) bench $(ARGS)

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use coalmine::metrics::Metrics;
 use coalmine::model::{
-    Affinity, BackendId, Balance, CookieSpec, HostPattern, PathPrefix, PoolLimits, ProbeTarget, RetrySpec, ServiceName,
-    StatusRanges, TesterSpec, Timeouts, Track,
+    Affinity, BackendId, Balance, CookieSpec, Endpoint, HostPattern, PathPrefix, PoolLimits, ProbeTarget, RetrySpec,
+    ServiceName, StatusRanges, TesterSpec, Timeouts, Track, Upstream,
 };
 use coalmine::proxy::choice::{self, Visitor};
 use coalmine::proxy::split;
@@ -97,6 +97,7 @@ fn service(balance: Balance, choice: Option<Arc<Choice>>) -> Routed {
         finishing: Vec::new(),
         ejected: false,
         choice,
+        intake: None,
         positions: Arc::new(Positions::default()),
     }
 }
@@ -111,6 +112,9 @@ fn backend(key: u64, track: Track, metrics: &Metrics) -> Arc<Backend> {
         track,
         addresses: Arc::from([SocketAddr::from(([127, 0, 0, 1], 1))]),
         authority: HeaderValue::from_static("127.0.0.1:1"),
+        address: Endpoint { host: "127.0.0.1".into(), port: 1 }.into(),
+        upstream: Upstream::default(),
+        secure: None,
         served_by: None,
         weight: 1,
         timeout: Timeouts { connect: second, response: second, idle: second, tunnel: second },

@@ -9,7 +9,7 @@
 //! order in which a request meets it. [`control`] decides; [`health`] and [`bus`] are its senses. [`app`] puts all
 //! together. Lower never imports upper, and a test enforces it:
 //!
-//! `model` <- `metrics`, `net` <- `table`, `supervise` <- `proxy`, `health`, `bus`, `notify` <- `control` <- `config` <-
+//! `model` <- `metrics`, `net`, `tls` <- `table`, `supervise` <- `proxy`, `health`, `bus`, `notify` <- `control` <- `config` <-
 //! `shutdown`, `telemetry` <- `monitor` <- `app` <- `cli` <- `main`.
 //!
 //! # Lexicon
@@ -60,6 +60,7 @@ pub mod shutdown;
 pub mod supervise;
 pub mod table;
 pub mod telemetry;
+pub mod tls;
 
 /// Makes aws-lc-rs the one TLS provider of this process. A second call changes nothing.
 pub fn install_crypto() {

@@ -13,6 +13,7 @@
 
 mod agent;
 mod bind;
+mod certificates;
 mod control;
 mod courier;
 mod crew;
@@ -45,7 +46,9 @@ use crate::control::{Controller, ControllerHandle, FleetStatus, Heartbeat, Input
 use crate::metrics::Metrics;
 use crate::model::Settings;
 use crate::proxy::{self, AccessWriter, Front, FrontSettings, Listener, Stop};
+use crate::supervise::supervise;
 use crate::table::{self, Keys};
+use crate::tls;
 
 pub use agent::watch_host;
 pub use bind::Sockets;
@@ -53,6 +56,7 @@ pub use door::Inherited;
 pub use keepsake::Keepsake;
 pub use life::live;
 
+use certificates::Certificates;
 use door::Door;
 use messenger::Messenger;
 use scouts::Scouts;
@@ -80,6 +84,7 @@ pub struct App {
     settings: Settings,
     metrics: Metrics,
     scouts: Scouts,
+    certificates: Certificates,
     heartbeat: Heartbeat,
     messenger: Messenger,
     /// Every listening socket once more, to be handed on.
@@ -113,10 +118,13 @@ impl App {
     /// inside a tokio runtime, which runs the probes and the admin listener from then on.
     ///
     /// # Errors
-    /// A thread could not be made. Nothing is left running that serves clients.
+    /// A certificate could not be read, or a thread not be made. Nothing is left running that serves clients.
     pub async fn start(settings: Settings, sockets: Sockets, keepsake: Keepsake) -> anyhow::Result<Self> {
         let (stopping, ended, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
         let metrics = Metrics::new();
+        let certificates = Certificates::new(metrics.certificates.clone());
+        certificates.load(&settings.tls).await.map_err(anyhow::Error::msg)?;
+        let tls = tls::Acceptor::new(&certificates.store, settings.listen.http2).context("TLS can't be spoken")?;
         let (writer, reader) = table::table();
 
         let (probe_sender, probes) = mpsc::channel(QUEUE);
@@ -162,6 +170,8 @@ impl App {
             access,
             table: reader,
             metrics: metrics.data.clone(),
+            tls,
+            redirect: sockets.https_addresses.first().filter(|_| settings.listen.redirect_https).map(SocketAddr::port),
             stop: stop.clone(),
         };
         let operators = Admin {
@@ -182,6 +192,7 @@ impl App {
             settings,
             metrics,
             scouts,
+            certificates,
             heartbeat,
             messenger,
             doors: sockets.doors.into(),
@@ -225,6 +236,14 @@ impl App {
             let ended = self.ended.clone();
             async move {
                 ended.run_until_cancelled(alive).await;
+            }
+        });
+        self.tasks.spawn({
+            let certificates = self.certificates.clone();
+            let follow = supervise("certificates", self.metrics.life.clone(), move || certificates.clone().follow());
+            let ended = self.ended.clone();
+            async move {
+                ended.run_until_cancelled(follow).await;
             }
         });
         systemd::store(&self.doors);

@@ -46,11 +46,19 @@ pub(super) async fn reload(app: &mut App, path: &Path) -> Result<Reloaded, Strin
 
 async fn follow(app: &mut App, new: Settings) -> Result<Reloaded, String> {
     let needs_restart = config::needs_restart(&app.settings, &new).into_iter().map(str::to_owned).collect();
+    let mut changed = Vec::new();
+    // Who takes `listen.https` away takes a restart for it, and until then something must be shown there.
+    if app.https.is_empty() || !new.listen.https.is_empty() {
+        if app.certificates.load(&new.tls).await? {
+            changed.push("tls.certificate".to_owned());
+        }
+        app.settings.tls = new.tls;
+    }
     let services = new.services;
     if app.settings.services == services {
-        return Ok(Reloaded { changed: Vec::new(), needs_restart });
+        return Ok(Reloaded { changed, needs_restart });
     }
-    let changed = differences(&app.settings.services, &services);
+    changed.extend(differences(&app.settings.services, &services));
     let addresses = app.scouts.resolve(&services).await;
     let swapped = timeout(PATIENCE, app.controls.reload(services.clone(), addresses)).await;
     swapped.map_err(|_| "the controller does not answer".to_owned())?.map_err(|gone| gone.to_string())?;

@@ -10,9 +10,12 @@ use tokio_util::task::TaskTracker;
 
 use super::crew::Crew;
 use crate::control::Addresses;
+use crate::health::probe::Place;
 use crate::health::{self, ProbeJob};
 use crate::metrics::Metrics;
-use crate::model::{BackendSpec, Endpoint, ProbeReport, ProbeSpec, ProbeTarget, ServiceSpec, Track};
+use crate::model::{
+    Address, BackendSpec, Endpoint, ProbeReport, ProbeSpec, ProbeTarget, ServiceSpec, Track, TrackSpec, Upstream,
+};
 use crate::net::resolve::Resolver;
 
 /// The probes and name lookups of a configuration. Dropped, they end.
@@ -29,7 +32,8 @@ pub(super) struct Scouts {
 #[derive(Clone, Debug, PartialEq)]
 struct Probe {
     target: ProbeTarget,
-    endpoint: Endpoint,
+    address: Address,
+    upstream: Upstream,
     spec: ProbeSpec,
 }
 
@@ -52,7 +56,8 @@ impl Scouts {
 
     /// Looks up what is new in `services`, at most for 2 s, and gives the addresses of all.
     pub(super) async fn resolve(&mut self, services: &[ServiceSpec]) -> Addresses {
-        self.resolver.learn(backends(services).map(|(.., backend)| backend.address.clone())).await;
+        let endpoints = backends(services).filter_map(|(.., backend)| backend.address.endpoint());
+        self.resolver.learn(endpoints.cloned()).await;
         self.resolver.addresses()
     }
 
@@ -85,12 +90,16 @@ impl Scouts {
 }
 
 fn job(probe: Probe, addresses: &Addresses, metrics: &Metrics) -> Option<ProbeJob> {
-    let addresses: &watch::Receiver<Arc<[SocketAddr]>> = addresses.get(&probe.endpoint)?;
+    let addresses = match probe.address.endpoint() {
+        Some(endpoint) => addresses.get(endpoint)?.clone(),
+        None => watch::Sender::new(Arc::<[SocketAddr]>::from([])).subscribe(),
+    };
+    let place = Place::new(probe.address, probe.upstream, &probe.spec);
     Some(ProbeJob {
         metrics: metrics.control.probe(&probe.target),
         target: probe.target,
-        addresses: addresses.clone(),
-        endpoint: probe.endpoint,
+        addresses,
+        place,
         spec: probe.spec,
     })
 }
@@ -99,17 +108,18 @@ fn probes(services: &[ServiceSpec]) -> Vec<Probe> {
     backends(services)
         .map(|(service, track, spec, backend)| Probe {
             target: ProbeTarget { service: service.name.clone(), track, backend: backend.id.clone() },
-            endpoint: backend.address.clone(),
-            spec: spec.clone(),
+            address: backend.address.clone(),
+            upstream: spec.upstream.clone(),
+            spec: spec.probe.clone(),
         })
         .collect()
 }
 
-fn backends(services: &[ServiceSpec]) -> impl Iterator<Item = (&ServiceSpec, Track, &ProbeSpec, &BackendSpec)> {
+fn backends(services: &[ServiceSpec]) -> impl Iterator<Item = (&ServiceSpec, Track, &TrackSpec, &BackendSpec)> {
     services.iter().flat_map(|service| {
-        let tracks = [(Track::Stable, Some(&service.stable)), (Track::Canary, service.canary.as_ref())];
-        tracks.into_iter().filter_map(|(track, spec)| Some((track, spec?))).flat_map(move |(track, spec)| {
-            spec.backends.iter().map(move |backend| (service, track, &spec.probe, backend))
-        })
+        let tracks = [Track::Stable, Track::Canary].into_iter();
+        tracks
+            .filter_map(|track| Some((track, service.track(track)?)))
+            .flat_map(move |(track, spec)| spec.backends.iter().map(move |backend| (service, track, spec, backend)))
     })
 }

@@ -46,5 +46,11 @@ pub use standing::{Standing, StandingKey, Word, standing};
 pub use watch::redis;
 pub use wiring::{Company, Wiring};
 
+/// What the value of an alert's key says; `None`: nothing. For those who try any bytes at all.
+#[doc(hidden)]
+pub fn read_alert(value: &[u8]) -> Option<crate::model::Alert> {
+    parse::value(&value[..value.len().min(parse::MAX_VALUE)])
+}
+
 #[cfg(test)]
 mod tests;

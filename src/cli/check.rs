@@ -6,7 +6,7 @@ use crate::config;
 
 #[expect(clippy::print_stdout, reason = "the settings are what the command is for")]
 pub(super) fn run(path: &Path) -> anyhow::Result<()> {
-    let settings = config::load(path)?;
+    let settings = config::check(path)?;
     print!("{}", config::render(&settings));
     Ok(())
 }

@@ -84,7 +84,7 @@ impl Document {
                 let list = name.split("__").take(key.steps().len()).collect::<Vec<_>>().join("__");
                 format!("a list is replaced as a whole: {list}='[...]'")
             }
-            ("a sequence", None) if key.ends_in(&["service", "rule", "check"]) => {
+            ("a sequence", None) if key.ends_in(&["service", "rule", "check", "certificate"]) => {
                 format!("write [[{}]], with two brackets", key.heading())
             }
             ("a sequence", None) => "write a list: [\"...\"]".into(),

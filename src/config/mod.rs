@@ -8,6 +8,7 @@
 //! figment stays inside this module.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::model::{MonitorSettings, Settings};
 
@@ -39,6 +40,18 @@ use serde::de::DeserializeOwned;
 /// Every mistake that was found.
 pub fn load(path: &Path) -> Result<Settings, ConfigError> {
     load_with(path, variables())
+}
+
+/// The same, and stricter: a certificate that is out of date is a mistake here, while a balancer that starts warns of it
+/// and serves its other sites.
+///
+/// # Errors
+///
+/// Every mistake that was found.
+pub fn check(path: &Path) -> Result<Settings, ConfigError> {
+    let settings = load(path)?;
+    let problems = resolve::out_of_date(&settings.tls, &path.display().to_string(), SystemTime::now());
+    if problems.is_empty() { Ok(settings) } else { Err(ConfigError { problems }) }
 }
 
 /// Reads the configuration of an agent and the process's `COALMINE_MONITOR_` variables, as [`load`] does.

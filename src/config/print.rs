@@ -14,8 +14,8 @@ pub fn render(settings: &impl Serialize) -> String {
     out
 }
 
-/// Writes the plain keys of a table under its heading, then its tables. Of lists of tables, services, rules, checks and
-/// webhooks get headings; backends stay on their line.
+/// Writes the plain keys of a table under its heading, then its tables. Of lists of tables, services, rules, checks,
+/// webhooks and certificates get headings; backends stay on their line.
 fn section(out: &mut String, path: Option<&str>, table: &Table) {
     let join = |key: &str| path.map_or_else(|| key.to_owned(), |path| format!("{path}.{key}"));
     for (key, value) in table {
@@ -42,5 +42,5 @@ fn section(out: &mut String, path: Option<&str>, table: &Table) {
 }
 
 fn headed(key: &str, value: &Value) -> bool {
-    value.is_array() && matches!(key, "service" | "rule" | "check" | "webhook")
+    value.is_array() && matches!(key, "service" | "rule" | "check" | "webhook" | "certificate")
 }

@@ -1,6 +1,6 @@
 //! What a reload can change, and what takes a restart.
 //!
-//! Services are live as a whole. Each table is taken apart by name, so that a setting that is added has to be placed.
+//! Services and certificates are live as a whole. Each table is taken apart by name, so that a setting that is added has to be placed.
 
 use crate::model::{
     AdminSettings, AffinitySettings, BalancerSettings, Endpoint, LimitSettings, ListenSettings, LogSettings,
@@ -10,7 +10,7 @@ use crate::model::{
 /// The keys whose change a reload from `old` to `new` does not put in force, in the order of the file. A secret is
 /// named by the key of its file, but `affinity.key`; `redis` alone is a table that came or went.
 pub fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
-    let Settings { listen, limits, log, admin, redis, balancer, affinity, notify, services: _ } = old;
+    let Settings { listen, tls: _, limits, log, admin, redis, balancer, affinity, notify, services: _ } = old;
     let redis = match (redis, &new.redis) {
         (Some(old), Some(new)) => redis_same(old, new).to_vec(),
         (old, new) => vec![("redis", old == new)],

@@ -8,9 +8,9 @@ use super::fleet::{Change, Fleet};
 use super::moment::Moment;
 use crate::model::{
     Affinity, Alert, AlertKeys, AlertReading, BackendId, BackendSpec, BackendWeight, Balance, CircuitLimits,
-    CookieSpec, Endpoint, GateSpec, Health, OutlierSpec, Owners, PathPrefix, PoolLimits, ProbeReport, ProbeSpec,
-    ProbeTarget, RateSpec, RetrySpec, ServiceLimits, ServiceName, ServiceSpec, StatusRanges, TesterSpec, Timeouts,
-    Track, TrackSpec, Weight,
+    CookieSpec, Endpoint, GateSpec, Health, OutlierSpec, Owners, PathPrefix, PoolLimits, ProbeQuestion, ProbeReport,
+    ProbeSpec, ProbeTarget, RateSpec, RetrySpec, ServiceLimits, ServiceName, ServiceSpec, StatusRanges, TesterSpec,
+    Timeouts, Track, TrackSpec, Upstream, Weight,
 };
 
 /// Passes that re-admit a canary.
@@ -56,16 +56,22 @@ pub(super) fn service(stable: (u16, &[&str]), canary: (u16, &[&str])) -> Service
 }
 
 fn track((weight, backends): (u16, &[&str])) -> TrackSpec {
-    let backend =
-        |name: &&str| BackendSpec { id: BackendId::new(*name), address: endpoint(name), weight: BackendWeight::ONE };
+    let backend = |name: &&str| BackendSpec {
+        id: BackendId::new(*name),
+        address: endpoint(name).into(),
+        weight: BackendWeight::ONE,
+    };
     TrackSpec {
         weight: Weight::new(weight).unwrap(),
         backends: backends.iter().map(backend).collect(),
+        upstream: Upstream::default(),
         probe: ProbeSpec {
-            path: "/".to_owned(),
+            question: ProbeQuestion::Http {
+                path: "/".to_owned(),
+                expect_status: StatusRanges::new(vec![200..=399]).unwrap(),
+                expect_body: String::new(),
+            },
             host: String::new(),
-            expect_status: StatusRanges::new(vec![200..=399]).unwrap(),
-            expect_body: String::new(),
             interval: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             fall: NonZeroU32::MIN,
@@ -119,7 +125,7 @@ pub(super) fn probe_at(fleet: &mut Fleet, track: Track, backend: &str, passed: b
     let failure = (!passed).then(|| Arc::from("refused"));
     let health = if passed { Health::Up } else { Health::Down };
     let target = target(track, backend);
-    let report = ProbeReport { target, endpoint: endpoint(backend), failure, health, seen: now.at };
+    let report = ProbeReport { target, address: endpoint(backend).into(), failure, health, seen: now.at };
     fleet.probed(&report, now)
 }
 

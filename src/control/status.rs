@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::fleet::{Fleet, Member, ServiceState};
 use super::moment::Moment;
 use crate::metrics::{DataMetrics, IntGauge};
-use crate::model::{BackendId, Endpoint, Health, Marks, Owners, Reasons, ServiceName, Track, TrackSpec};
+use crate::model::{Address, BackendId, Health, Marks, Owners, Reasons, ServiceName, Track, TrackSpec};
 
 /// Why nobody is ejected by live traffic at the moment.
 const SHARED: &str = "shared dependency";
@@ -63,7 +63,7 @@ pub struct TrackStatus {
 #[derive(Clone, Debug, Serialize)]
 pub struct BackendStatus {
     pub id: BackendId,
-    pub address: Endpoint,
+    pub address: Address,
     pub weight: u32,
     pub state: Health,
     /// Why the last probe failed.

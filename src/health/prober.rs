@@ -8,10 +8,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::probe::probe;
+use super::probe::{Place, probe};
 use super::threshold::Threshold;
 use crate::metrics::ProbeMetrics;
-use crate::model::{Endpoint, ProbeReport, ProbeSpec, ProbeTarget};
+use crate::model::{ProbeReport, ProbeSpec, ProbeTarget};
 
 /// Longest time between two probes of a backend in doubt.
 const DOUBT_INTERVAL: Duration = Duration::from_millis(200);
@@ -19,8 +19,8 @@ const DOUBT_INTERVAL: Duration = Duration::from_millis(200);
 /// What there is to know about one backend in order to probe it.
 pub struct ProbeJob {
     pub target: ProbeTarget,
-    pub endpoint: Endpoint,
-    /// What `endpoint` resolves to at the moment; empty while it does not.
+    pub place: Place,
+    /// What the address resolves to at the moment; empty while it does not, and for a path.
     pub addresses: watch::Receiver<Arc<[SocketAddr]>>,
     pub spec: ProbeSpec,
     pub metrics: ProbeMetrics,
@@ -38,14 +38,14 @@ async fn keep_probing(job: ProbeJob, reports: mpsc::Sender<ProbeReport>) {
     loop {
         let started = Instant::now();
         let addresses = Arc::clone(&job.addresses.borrow());
-        let failure = probe(&job.spec, &job.endpoint, &addresses).await.err();
+        let failure = probe(&job.spec, &job.place, &addresses).await.err();
         let seen = std::time::Instant::now();
         if failure.is_none() { &job.metrics.passed } else { &job.metrics.failed }.inc();
         let health = threshold.observe(failure.is_none());
         let failure = failure.map(|failure| Arc::from(failure.to_string()));
         tracing::debug!(target = ?job.target, ?failure, ?health, "probe ended");
-        let (target, endpoint) = (job.target.clone(), job.endpoint.clone());
-        if reports.send(ProbeReport { target, endpoint, failure, health, seen }).await.is_err() {
+        let (target, address) = (job.target.clone(), job.place.address.clone());
+        if reports.send(ProbeReport { target, address, failure, health, seen }).await.is_err() {
             return;
         }
         let delay = next_delay(&job.spec, threshold.in_doubt(), fastrand::f64());
@@ -68,14 +68,16 @@ mod tests {
 
     use super::*;
     use crate::metrics::Metrics;
-    use crate::model::{BackendId, Health, ServiceName, StatusRanges, Track};
+    use crate::model::{BackendId, Endpoint, Health, ProbeQuestion, ServiceName, StatusRanges, Track};
 
     fn spec(interval: Duration) -> ProbeSpec {
         ProbeSpec {
-            path: "/".into(),
+            question: ProbeQuestion::Http {
+                path: "/".into(),
+                expect_status: StatusRanges::new(vec![200..=399]).unwrap(),
+                expect_body: String::new(),
+            },
             host: String::new(),
-            expect_status: StatusRanges::new(vec![200..=399]).unwrap(),
-            expect_body: String::new(),
             interval,
             timeout: Duration::from_secs(1),
             fall: NonZeroU32::new(2).unwrap(),
@@ -90,9 +92,9 @@ mod tests {
             backend: BackendId::new("web1"),
         };
         let metrics = Metrics::new().control.probe(&target);
-        let endpoint = Endpoint { host: "web1".into(), port: 3002 };
+        let place = Place::plain(Endpoint { host: "web1".into(), port: 3002 });
         let addresses = watch::Sender::new(addresses.into()).subscribe();
-        ProbeJob { target, endpoint, addresses, spec: spec(Duration::from_secs(2)), metrics }
+        ProbeJob { target, place, addresses, spec: spec(Duration::from_secs(2)), metrics }
     }
 
     #[tokio::test(start_paused = true)]

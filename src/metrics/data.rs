@@ -3,7 +3,9 @@
 use http::StatusCode;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
-use super::{RefusedMetrics, counter, counter_vec, gauge, gauge_vec, histogram_opts, names, register};
+use super::{
+    HandshakeMetrics, RefusedMetrics, counter, counter_vec, gauge, gauge_vec, histogram_opts, names, register,
+};
 use crate::model::ProbeTarget;
 
 #[derive(Clone)]
@@ -23,6 +25,7 @@ pub struct DataMetrics {
     pub client_connections: IntGauge,
     pub accept_errors: IntCounter,
     pub refused: RefusedMetrics,
+    pub handshakes: HandshakeMetrics,
 }
 
 impl DataMetrics {
@@ -100,6 +103,7 @@ impl DataMetrics {
             ),
             client_connections: gauge(registry, names::CLIENT_CONNECTIONS, "Open connections of clients."),
             refused: RefusedMetrics::new(registry),
+            handshakes: HandshakeMetrics::new(registry),
             accept_errors: counter(registry, names::ACCEPT_ERRORS, "Connections that could not be accepted."),
         }
     }

@@ -11,6 +11,7 @@ mod names;
 mod notify;
 mod open;
 mod refused;
+mod tls;
 
 use prometheus::core::Collector;
 use prometheus::{Encoder, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -23,6 +24,7 @@ pub use notify::NotifyMetrics;
 pub use open::Open;
 pub use prometheus::IntGauge;
 pub use refused::{Refused, RefusedMetrics};
+pub use tls::{CertificateMetrics, Handshake, HandshakeMetrics};
 
 /// All metrics of one process.
 #[derive(Clone)]
@@ -33,6 +35,7 @@ pub struct Metrics {
     pub bus: BusMetrics,
     pub life: LifeMetrics,
     pub notify: NotifyMetrics,
+    pub certificates: CertificateMetrics,
 }
 
 impl Default for Metrics {
@@ -53,6 +56,7 @@ impl Metrics {
             bus: BusMetrics::new(&registry),
             life: LifeMetrics::new(&registry),
             notify: NotifyMetrics::new(&registry),
+            certificates: CertificateMetrics::new(&registry),
             registry,
         }
     }

@@ -21,6 +21,9 @@ pub(super) const CLIENT_CONNECTIONS: &str = "coalmine_client_connections";
 pub(super) const REFUSED: &str = "coalmine_refused_total";
 pub(super) const ACCEPT_ERRORS: &str = "coalmine_accept_errors_total";
 
+pub(super) const TLS_HANDSHAKES: &str = "coalmine_tls_handshakes_total";
+pub(super) const TLS_CERTIFICATE_EXPIRY: &str = "coalmine_tls_certificate_expiry_timestamp_seconds";
+
 pub(super) const PROBES: &str = "coalmine_probes_total";
 pub(super) const BACKEND_UP: &str = "coalmine_backend_up";
 pub(super) const GATE_ADMITTED: &str = "coalmine_gate_admitted";

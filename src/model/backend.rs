@@ -49,6 +49,62 @@ impl Serialize for Endpoint {
     }
 }
 
+/// Where a backend is, and whether TLS is spoken there. Reads as it is written in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    Network {
+        endpoint: Endpoint,
+        tls: bool,
+    },
+    /// The path of a socket.
+    Unix(Arc<str>),
+}
+
+impl Address {
+    /// What has to be resolved; `None` for a path.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Self::Network { endpoint, .. } => Some(endpoint),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// The host that TLS is spoken with; `None` where none is spoken.
+    pub fn tls_host(&self) -> Option<&str> {
+        match self {
+            Self::Network { endpoint, tls: true } => Some(&endpoint.host),
+            Self::Network { .. } | Self::Unix(_) => None,
+        }
+    }
+
+    /// What stands in `Host` when a request has none.
+    pub fn authority(&self) -> String {
+        self.endpoint().map_or_else(|| "localhost".to_owned(), Endpoint::to_string)
+    }
+}
+
+impl From<Endpoint> for Address {
+    fn from(endpoint: Endpoint) -> Self {
+        Self::Network { endpoint, tls: false }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network { endpoint, tls: false } => endpoint.fmt(f),
+            Self::Network { endpoint, tls: true } => write!(f, "https://{endpoint}"),
+            Self::Unix(path) => write!(f, "unix:{path}"),
+        }
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// A backend's share among the backends of its track, 1 to 1000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct BackendWeight(NonZeroU16);
@@ -72,6 +128,6 @@ impl BackendWeight {
 pub struct BackendSpec {
     #[serde(rename = "name")]
     pub id: BackendId,
-    pub address: Endpoint,
+    pub address: Address,
     pub weight: BackendWeight,
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{BackendId, Endpoint, ServiceName, Track};
+use super::{Address, BackendId, ServiceName, Track};
 
 /// What the probes of a backend have shown so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -30,7 +30,7 @@ pub struct ProbeTarget {
 pub struct ProbeReport {
     pub target: ProbeTarget,
     /// Where it was asked; a backend that has moved since is another server.
-    pub endpoint: Endpoint,
+    pub address: Address,
     /// Why the probe failed; `None` when it passed.
     pub failure: Option<Arc<str>>,
     /// The backend's health after this probe, by `fall` and `rise`.

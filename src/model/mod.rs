@@ -23,11 +23,13 @@ mod rollback;
 mod secret;
 mod service;
 mod settings;
+mod tls;
 mod track;
+mod upstream;
 
 pub use affinity::{Affinity, AffinitySettings, CookieSpec};
 pub use alert::{Alert, AlertKeys, AlertReading, CompatKey, Owner, Owners};
-pub use backend::{BackendId, BackendSpec, BackendWeight, Endpoint};
+pub use backend::{Address, BackendId, BackendSpec, BackendWeight, Endpoint};
 pub use choice::{Condition, RuleSpec, TesterSpec};
 pub use gate::GateSpec;
 pub use health::{Health, ProbeReport, ProbeTarget};
@@ -41,7 +43,7 @@ pub use name::{HostPattern, PathPrefix, ServiceName};
 pub use notice::{Notice, NoticeKind, Severity, Way};
 pub use notify::{MailSettings, MailTls, NotifySettings, WebhookSettings};
 pub use outlier::OutlierSpec;
-pub use probe::{ProbeSpec, StatusRanges};
+pub use probe::{ProbeQuestion, ProbeSpec, StatusRanges};
 pub use reason::{Reason, Reasons};
 pub use retry::RetrySpec;
 pub use rollback::RollbackSpec;
@@ -52,4 +54,6 @@ pub use settings::{
     AccessLog, AdminSettings, BalancerSettings, ListenSettings, LogFormat, LogSettings, RedisPlace, RedisSettings,
     Scheme, Settings,
 };
+pub use tls::{CertificateSettings, TlsSettings};
 pub use track::{Track, TrackSpec, Weight};
+pub use upstream::{Credentials, ProxyProtocol, TlsSpec, Upstream};

@@ -13,13 +13,10 @@ use super::service::seconds;
 /// An active health check, resolved for one track.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProbeSpec {
-    /// Path and query of the `GET`.
-    pub path: String,
+    #[serde(flatten)]
+    pub question: ProbeQuestion,
     /// `Host` to send; empty: the backend's address.
     pub host: String,
-    pub expect_status: StatusRanges,
-    /// Text that the body must contain; empty: any body.
-    pub expect_body: String,
     #[serde(serialize_with = "seconds")]
     pub interval: Duration,
     /// For the whole probe, from connect to the last byte that is looked at.
@@ -29,6 +26,24 @@ pub struct ProbeSpec {
     pub fall: NonZeroU32,
     /// Passes in a row that bring it up again.
     pub rise: NonZeroU32,
+}
+
+/// What is asked, and what the right answer is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum ProbeQuestion {
+    Http {
+        /// Path and query of the `GET`.
+        path: String,
+        expect_status: StatusRanges,
+        /// Text that the body must contain; empty: any body.
+        expect_body: String,
+    },
+    /// The standard health service, `grpc.health.v1.Health/Check`; the answer has to be SERVING.
+    Grpc {
+        /// Whose health is asked for; empty: the server's as a whole.
+        service: String,
+    },
 }
 
 /// The statuses that count as healthy.

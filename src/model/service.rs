@@ -8,7 +8,7 @@ use http::HeaderName;
 
 use super::{
     Affinity, AlertKeys, CookieSpec, GateSpec, HostPattern, OutlierSpec, PathPrefix, RetrySpec, RollbackSpec, RuleSpec,
-    ServiceLimits, ServiceName, TesterSpec, TrackSpec,
+    ServiceLimits, ServiceName, TesterSpec, Track, TrackSpec,
 };
 
 /// A service with every default filled in.
@@ -40,6 +40,15 @@ pub struct ServiceSpec {
     pub stable: TrackSpec,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<TrackSpec>,
+}
+
+impl ServiceSpec {
+    pub fn track(&self, track: Track) -> Option<&TrackSpec> {
+        match track {
+            Track::Stable => Some(&self.stable),
+            Track::Canary => self.canary.as_ref(),
+        }
+    }
 }
 
 /// How a backend is chosen within a track.

@@ -8,12 +8,13 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::service::seconds;
-use super::{AffinitySettings, Endpoint, LimitSettings, NotifySettings, Secret, ServiceSpec};
+use super::{AffinitySettings, Endpoint, LimitSettings, NotifySettings, Secret, ServiceSpec, TlsSettings};
 
 /// Everything that the configuration says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Settings {
     pub listen: ListenSettings,
+    pub tls: TlsSettings,
     pub limits: LimitSettings,
     pub log: LogSettings,
     pub admin: AdminSettings,

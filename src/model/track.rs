@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::service::seconds;
-use super::{BackendSpec, ProbeSpec};
+use super::{BackendSpec, ProbeSpec, Upstream};
 
 /// One of the two versions of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,6 +62,8 @@ impl TryFrom<u16> for Weight {
 pub struct TrackSpec {
     pub weight: Weight,
     pub backends: Vec<BackendSpec>,
+    #[serde(flatten)]
+    pub upstream: Upstream,
     pub probe: ProbeSpec,
     /// Of stable: so many backends have to be up while another is taken down by a lease. Absent: all but one.
     #[serde(skip_serializing_if = "Option::is_none")]

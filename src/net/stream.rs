@@ -1,9 +1,10 @@
 //! A TCP stream that tells a witness what moves, and sends small messages with the batch that they belong to.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -16,10 +17,26 @@ pub trait Witness {
     fn read(&self, bytes: usize);
     fn written(&self, bytes: usize);
 
+    /// The socket takes nothing because the other side does not (`true`), or takes something again.
+    fn waits(&self, _waits: bool) {}
+
+    /// The end was sent. Whether what the other side still sends is read and dropped until it ends, too: to close over it
+    /// would reset the connection, and with it what was sent last may be lost. Whoever says so bounds the time.
+    fn lingers(&self) -> bool {
+        false
+    }
+
     /// Whether the other side was promised more than it got. Asked once, when the stream is dropped.
     fn owes(&self) -> bool {
         false
     }
+}
+
+/// Nobody wants to know.
+impl Witness for () {
+    fn read(&self, _bytes: usize) {}
+
+    fn written(&self, _bytes: usize) {}
 }
 
 /// A TCP stream that puts small writes into an [`Outbox`], and passes large ones on as they are, so that large bodies
@@ -36,6 +53,8 @@ pub struct Stream<W: Witness> {
     witness: W,
     /// The last write or flush has to wait: not everything is sent.
     blocked: bool,
+    /// The end was sent, and what still comes is read and dropped.
+    lingering: bool,
 }
 
 impl<W: Witness> Stream<W> {
@@ -46,7 +65,29 @@ impl<W: Witness> Stream<W> {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         let (incoming, half) = tcp.into_split();
-        Self { incoming, outgoing: Outgoing::new(half), outbox, witness, blocked: false }
+        Self { incoming, outgoing: Outgoing::new(half), outbox, witness, blocked: false, lingering: false }
+    }
+}
+
+impl<W: Witness> Stream<W> {
+    /// Reads and drops until the other side has ended.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut dropped = [const { MaybeUninit::uninit() }; 4096];
+        loop {
+            let mut buf = ReadBuf::uninit(&mut dropped);
+            match ready!(Pin::new(&mut self.incoming).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => {}
+                _ => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    fn note<T>(&mut self, polled: &Poll<T>) {
+        let blocked = polled.is_pending();
+        if blocked || self.blocked {
+            self.witness.waits(blocked);
+        }
+        self.blocked = blocked;
     }
 }
 
@@ -84,10 +125,10 @@ impl<W: Witness + Unpin> AsyncWrite for Stream<W> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = self.outgoing.poll_write(&self.outbox, cx, bufs);
-        self.blocked = polled.is_pending();
         if let Poll::Ready(Ok(bytes)) = polled {
             self.witness.written(bytes);
         }
+        self.note(&polled);
         polled
     }
 
@@ -97,11 +138,13 @@ impl<W: Witness + Unpin> AsyncWrite for Stream<W> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = self.outgoing.poll_flush(cx);
-        self.blocked = polled.is_pending();
+        self.note(&polled);
         polled
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.outgoing.poll_shutdown(cx)
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.outgoing.poll_shutdown(cx))?;
+        self.lingering = self.lingering || self.witness.lingers();
+        if self.lingering { self.poll_linger(cx) } else { Poll::Ready(Ok(())) }
     }
 }

@@ -17,6 +17,8 @@ use super::handler::{Client, handle};
 use super::pace::{Pace, Phase};
 use super::tunnel::Tunnel;
 use super::worker::Worker;
+use crate::metrics::Refused;
+use crate::net::guard::{Guarded, Post};
 use crate::net::prefixed::Prefixed;
 
 pub(super) use super::http2::serve as http2;
@@ -40,7 +42,8 @@ where
     let peer = guest.address;
     let client = Client::new(worker.clone(), pace.clone(), Arc::new(guest));
     let upgraded = client.clone();
-    let io = TokioIo::new(io);
+    let post = Arc::new(Post::default());
+    let io = TokioIo::new(Guarded::new(io, post.clone()));
     let service = service_fn(move |request| handle(client.clone(), request));
     let mut http = worker.http.serve_connection(io, service);
     let mut watch = Watch::new(&pace);
@@ -48,6 +51,7 @@ where
     let mut asked = false;
     let mut leaving = false;
     let mut last_call = None;
+    let mut unreadable = None;
 
     let ended = poll_fn(|cx| {
         // Registered once, to be woken; flags tell the rest.
@@ -68,8 +72,12 @@ where
             }
             if let Poll::Ready(ended) = Pin::new(&mut http).poll(cx) {
                 let Err(error) = ended else { return Poll::Ready(Ended::Well) };
+                if error.is_parse_version_h2() {
+                    return Poll::Ready(Ended::Preface);
+                }
+                unreadable = unread(&error);
                 tracing::debug!(%peer, %error, "connection ended");
-                return Poll::Ready(if error.is_parse_version_h2() { Ended::Preface } else { Ended::Badly });
+                return Poll::Ready(Ended::Badly);
             }
             if worker.is_closing() && !leaving && pace.phase() == Phase::Idle {
                 pace.end_by(*last_call.get_or_insert_with(|| pace.now() + LAST_CALL));
@@ -83,21 +91,33 @@ where
                     pace.finished();
                 }
                 Poll::Ready(Phase::Upload | Phase::Waiting) => pace.miss(),
-                Poll::Ready(phase) => {
+                Poll::Ready(phase @ (Phase::Idle | Phase::Head | Phase::Response | Phase::Shared | Phase::Tunnel)) => {
+                    if let Some(limit) = pace.fault() {
+                        worker.metrics.refused.count(limit);
+                    }
                     pace.miss();
                     tracing::debug!(%peer, ?phase, "connection closed: deadline missed");
+                    if phase == Phase::Idle {
+                        // Says the end as far as the client takes it at once, which over TLS is more than to close.
+                        Pin::new(&mut http).graceful_shutdown();
+                        let _ = Pin::new(&mut http).poll(cx);
+                    }
                     return Poll::Ready(Ended::Badly);
                 }
             }
         }
     })
     .await;
-    let tunnel = upgraded.tunnel.take();
+    if let Some(limit) = unreadable.or_else(|| post.is_violated().then_some(Refused::Framing)) {
+        worker.metrics.refused.count(limit);
+    }
+    // What came before the 101 and is no HTTP was taken for a violation, and is lost.
+    let tunnel = upgraded.tunnel.take().filter(|_| !post.is_violated());
     let Parts { io, read_buf, .. } = match (ended, &tunnel) {
         (Ended::Preface, _) | (Ended::Well, Some(_)) => http.into_parts(),
         (Ended::Well | Ended::Badly, _) => return None,
     };
-    let io = io.into_inner();
+    let io = io.into_inner().into_inner();
     match tunnel {
         None => Some((io, read_buf)),
         Some(tunnel) => {
@@ -125,9 +145,18 @@ where
     let mut running = pin!(tunnel.run(io));
     poll_fn(|cx| match running.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(()),
-        Poll::Pending => watch.poll(pace, cx).map(|_| tracing::debug!("a tunnel was idle for too long")),
+        Poll::Pending => watch.poll(pace, cx).map(|_| pace.miss()),
     })
     .await;
+}
+
+/// Why hyper took no request from what came, if it did not; it has answered by itself.
+fn unread(error: &hyper::Error) -> Option<Refused> {
+    match error.is_parse() {
+        true if error.is_parse_too_large() => Some(Refused::Headers),
+        true => Some(Refused::Framing),
+        false => None,
+    }
 }
 
 /// The one timer of a connection. It is set again only when it fires or when the deadline moves before it, so that a

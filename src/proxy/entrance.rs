@@ -1,28 +1,44 @@
 //! From an accepted socket to the protocol that is spoken on it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use super::connection;
+use super::crowd::{Entry, Place};
 use super::guest::Guest;
+use super::handshake::handshake;
 use super::pace::Pace;
+use super::proxy_header;
 use super::worker::Worker;
+use super::{connection, farewell};
+use crate::metrics::Refused;
 use crate::model::Scheme;
+use crate::net::introduction::Ends;
 use crate::net::preface::Preface;
 use crate::net::prefixed::Prefixed;
 use crate::net::stream::Stream;
+use crate::tls::Accepted;
 
-/// Serves a client from its first byte to its last.
-pub(super) async fn welcome(worker: Arc<Worker>, scheme: Scheme, tcp: TcpStream, peer: SocketAddr) {
-    let pace = Arc::new(Pace::new(worker.idle_timeout, worker.header_timeout));
+/// Serves a client from its first byte to its last; `_entry` is its place until then.
+pub(super) async fn welcome(worker: Arc<Worker>, _entry: Entry, scheme: Scheme, mut tcp: TcpStream, peer: SocketAddr) {
+    let Some(address) = proxy_header::client(&worker, &mut tcp, peer.ip()).await else { return };
+    let _place = match admitted(&worker, address) {
+        Ok(place) => place,
+        Err(reason) => return farewell::refuse(&worker, scheme, tcp, reason),
+    };
+    let pace = Pace::new(worker.idle_timeout, worker.header_timeout).with_rate(worker.limits.body_rate);
+    let pace = Arc::new(pace);
+    // A socket that has ended already has no name any more.
+    let local = tcp.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+    let client = SocketAddr::new(address, peer.port());
     let io = Stream::new(tcp, pace.clone(), worker.outbox.clone());
-    let guest = Guest::new(peer.ip(), scheme, &worker.trusted_proxies);
+    let guest = Guest::new(Ends { client, local }, scheme, &worker.trusted_proxies);
     match scheme {
         Scheme::Http if worker.http2 => plain(worker, guest, pace, io).await,
         Scheme::Http => drop(connection::http1(worker, guest, pace, io).await),
-        Scheme::Https => drop(io),
+        // Boxed, so that connections on plain text need not be as large.
+        Scheme::Https => Box::pin(secure(worker, guest, pace, io)).await,
     }
 }
 
@@ -34,4 +50,25 @@ async fn plain(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: Stream<Ar
         // Boxed: the other connections need not be as large.
         Box::pin(connection::http2(worker, guest, pace, Prefixed::new(head, io.into_inner()))).await;
     }
+}
+
+/// Serves the protocol that the handshake agrees on.
+async fn secure(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: Stream<Arc<Pace>>) {
+    let Some(Accepted { io, http2, .. }) = handshake(&worker, &guest, &pace, io).await else { return };
+    if http2 {
+        Box::pin(connection::http2(worker, guest, pace, io)).await;
+    } else {
+        // Over TLS nobody speaks HTTP/2 who has not said so (RFC 9113, 3.2).
+        connection::http1(worker, guest, pace, io).await;
+    }
+}
+
+/// The place of one more connection among those of the client at `address`. Who speaks for others is no client, and
+/// needs none.
+fn admitted(worker: &Worker, address: IpAddr) -> Result<Option<Place>, Refused> {
+    let address = address.to_canonical();
+    if worker.trusted_proxies.iter().any(|network| network.contains(&address)) {
+        return Ok(None);
+    }
+    worker.crowd.admit(address).map(Some)
 }

@@ -11,9 +11,9 @@ use hyper::body::Incoming;
 use super::access::Entry;
 use super::deliver::is_pass;
 use super::pace::Pace;
+use super::turn::Turn;
 use super::upstream::Connection;
-use super::worker::Worker;
-use crate::metrics::{Class, Failure, Open};
+use crate::metrics::{Class, Failure, Open, Refused};
 use crate::table::{Backend, BudgetSeat, Place, TrialSeat};
 
 /// One request at one backend after another, from the choice of the first to the last byte of the response. In flight
@@ -21,13 +21,13 @@ use crate::table::{Backend, BudgetSeat, Place, TrialSeat};
 /// it begins. Each backend is told at most once whether it passed or failed: not when the client went away, or the request was moved.
 pub(super) struct Exchange {
     pub(super) backend: Arc<Backend>,
-    worker: Arc<Worker>,
+    worker: Turn,
     pace: Arc<Pace>,
     began: u64,
     class: Class,
     /// When the response was complete, on the clock of `pace`.
     ended: Option<u64>,
-    connection: Option<Box<Connection>>,
+    connection: Option<Connection>,
     /// The backend passes if the response ends well.
     passing: bool,
     /// `None` for most.
@@ -51,7 +51,7 @@ impl Exchange {
     /// to the test by it.
     pub(super) fn new(
         backend: Arc<Backend>,
-        worker: Arc<Worker>,
+        worker: Turn,
         pace: Arc<Pace>,
         began: u64,
         trial: Option<TrialSeat>,
@@ -130,7 +130,7 @@ impl Exchange {
     }
 
     /// A response with this status is on its way to the client.
-    pub(super) fn responding(&mut self, status: StatusCode, connection: Option<Box<Connection>>) {
+    pub(super) fn responding(&mut self, status: StatusCode, connection: Option<Connection>) {
         self.class = Class::from(status);
         if let Some(seats) = &mut self.seats {
             // What a retry may add to is the work on an answer, not the time that its client takes to read it.
@@ -151,7 +151,7 @@ impl Exchange {
     }
 
     /// The backend has agreed to a tunnel, over `connection`: that is its answer, whatever becomes of the tunnel.
-    pub(super) fn tunnel(&mut self, connection: Box<Connection>) {
+    pub(super) fn tunnel(&mut self, connection: Connection) {
         self.pace.tunnel(self.backend.timeout.tunnel);
         self.responding(StatusCode::SWITCHING_PROTOCOLS, Some(connection));
         self.passing = false;
@@ -179,6 +179,9 @@ impl Exchange {
 
     /// The tunnel is about to be closed: at both ends properly, or at neither.
     pub(super) fn close_tunnel(&self) {
+        if self.pace.missed() {
+            self.worker.metrics.refused.count(Refused::Idle);
+        }
         if self.pace.is_broken_off()
             && let Some(connection) = &self.connection
         {
@@ -229,7 +232,10 @@ impl Exchange {
     /// The response's body broke off, or stood still for too long on the backend's side.
     pub(super) fn broken(&mut self) {
         if self.pace.gone() {
-            // The client broke its upload off; it counts as one that went away.
+            // The client broke its upload off, or sent more than it may; it counts as one that went away.
+            if self.pace.overran() {
+                self.worker.metrics.refused.count(Refused::Body);
+            }
             return;
         }
         self.ended = Some(self.pace.now());

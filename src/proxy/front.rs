@@ -7,13 +7,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::access::AccessWriter;
-use super::deliver::Shared;
+use super::crowd::Crowd;
 use super::listener::{self, Listener};
 use super::stop::Stop;
 use super::worker::Worker;
 use crate::metrics::DataMetrics;
 use crate::model::{LimitSettings, ListenSettings};
 use crate::table::TableReader;
+use crate::tls;
 
 /// Tasks that run between two looks at the sockets: a whole batch of ready connections, which saves system calls.
 const EVENT_INTERVAL: u32 = 512;
@@ -28,15 +29,12 @@ pub struct FrontSettings {
     pub access: Option<AccessWriter>,
     pub table: TableReader,
     pub metrics: DataMetrics,
+    /// For the connections of listeners with TLS.
+    pub tls: tls::Acceptor,
+    /// Requests on plain text are sent to TLS at this port.
+    pub redirect: Option<u16>,
     /// At its last step the workers end: when the running requests have ended or `listen.drain` has passed.
     pub stop: Stop,
-}
-
-impl FrontSettings {
-    fn worker(&self, shared: &Arc<Shared>) -> Worker {
-        let Self { listen, limits, access, table, metrics, stop } = self;
-        Worker::new(listen, *limits, access.clone(), table.clone(), metrics.clone(), shared.clone(), stop.clone())
-    }
 }
 
 /// The running workers.
@@ -61,14 +59,14 @@ impl Front {
 /// # Errors
 /// A thread or its runtime could not be made.
 pub fn start(settings: &FrontSettings, sockets: Vec<Vec<Listener>>, mut leftover: Vec<Listener>) -> io::Result<Front> {
-    let shared = Arc::default();
+    let (shared, crowd) = (Arc::default(), Arc::new(Crowd::new(&settings.limits)));
     let threads = sockets
         .into_iter()
         .enumerate()
         .map(|(index, listeners)| {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = runtime.event_interval(EVENT_INTERVAL).enable_all().build()?;
-            let worker = Arc::new(settings.worker(&shared));
+            let worker = Arc::new(Worker::new(settings, Arc::clone(&shared), Arc::clone(&crowd)));
             let drain = settings.listen.drain;
             let leftover = std::mem::take(&mut leftover);
             std::thread::Builder::new()
@@ -117,6 +115,7 @@ async fn sweeping(worker: &Worker, step: impl Future<Output = ()>) {
                 // A thread without requests lets go of the table before, and of the backends that only that one names.
                 worker.table.read(|_| ());
                 worker.pool.sweep(Instant::now());
+                worker.crowd.sweep();
             }
         }
     }

@@ -3,29 +3,32 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, SET_COOKIE, TRANSFER_ENCODING};
-use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::access::Entry;
+use super::check;
 use super::choice::{self, Keepsake, Pinned, Visitor};
-use super::deliver::{self, Answer, Errand};
+use super::deliver::{self, Answer, Errand, Whole};
 use super::exchange::Exchange;
 use super::guest::Guest;
-use super::headers::{Found, X_SERVED_BY, agree, forward_request, forward_response, is_target, join_cookies, scan};
+use super::headers::{X_SERVED_BY, forward_request, forward_response, scan};
 use super::pace::Pace;
+use super::redirect;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::tunnel::{Slot, Tunnel};
+use super::turn::Turn;
 use super::upgrade::Upgrade;
 use super::upload::Upload;
-use super::upstream::Connection;
+use super::upstream::{Connection, Owner};
 use super::worker::Worker;
 use crate::metrics::{Class, Failure};
-use crate::table::{Backend, TrialSeat, host_name};
+use crate::net::introduction::introduction;
+use crate::table::{Backend, Intake, TrialSeat, host_name};
 
 /// What the requests of one connection have in common; over HTTP/2 each has a pace of its own.
 pub(super) struct Client {
@@ -40,6 +43,11 @@ impl Client {
     pub(super) fn new(worker: Arc<Worker>, pace: Arc<Pace>, guest: Arc<Guest>) -> Arc<Self> {
         Arc::new(Self { worker, pace, guest, tunnel: Slot::default() })
     }
+
+    /// What `backend` is told of this client, and so what makes its connections this client's alone.
+    pub(super) fn owner(&self, backend: &Backend) -> Owner {
+        introduction(backend.upstream.proxy_protocol, Some(self.guest.ends)).map(Vec::into_boxed_slice)
+    }
 }
 
 /// Answers one request. Never fails: whatever goes wrong becomes a response. Messages are changed in place: moving them
@@ -49,16 +57,28 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let mut request = request.map(|body| Upload::new(body, &client.pace));
     let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &request)));
     let mut found = scan(request.headers());
-    let chosen = Upgrade::asked(&mut request, &found).and_then(|upgrade| {
-        check(&mut request, &mut found)?;
-        Ok((upgrade, choose(&client, &mut request, found.host.as_ref())?))
+    let checked = Upgrade::asked(&mut request, &found)
+        .and_then(|upgrade| check::head(&client.worker.limits, &mut request, &mut found).map(|()| upgrade));
+    if let (Ok(_), Some(port)) = (&checked, client.worker.redirect)
+        && let Some(away) = redirect::to_tls(port, request.uri(), request.headers(), &found, &client.guest.sender)
+    {
+        return Ok(answer(&client, away, entry, began));
+    }
+    let chosen = checked.and_then(|upgrade| {
+        let turn = Turn::take(&client.worker).ok_or(Refusal::Overload)?;
+        Ok((upgrade, turn, choose(&client, &mut request, found.host.as_ref())?))
     });
-    let (upgrade, Chosen { backend, pinned, keepsake, generation, trial }) = match chosen {
+    let (upgrade, turn, Chosen { backend, pinned, keepsake, generation, trial }) = match chosen {
         Ok(chosen) => chosen,
-        Err(refusal) => return Ok(refuse(&client, refusal, entry, began)),
+        Err(refusal) => {
+            if request.body().is_some() {
+                client.pace.leave_unread();
+            }
+            return Ok(refuse(&client, refusal, entry, began));
+        }
     };
 
-    let mut exchange = Exchange::new(backend, client.worker.clone(), client.pace.clone(), began, trial, entry);
+    let mut exchange = Exchange::new(backend, turn, client.pace.clone(), began, trial, entry);
     let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
     forward_request(request.headers_mut(), &found, version, &client.guest.sender, client.worker.via);
     if request.body().is_some() && !request.headers().contains_key(CONTENT_LENGTH) {
@@ -69,7 +89,7 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
         client.tunnel.ask(true);
         Upgrade::renew(&mut request);
     }
-    let mut errand = Errand::new(request, &exchange.backend.terms.retry, generation, found.host.is_some(), pinned);
+    let mut errand = Errand::new(request, &exchange.backend, generation, found.host.is_some(), pinned);
     errand.upgrade = upgrade;
     let mut answer = Answer::default();
     let delivered = deliver::deliver(&client, &mut exchange, &mut errand, &mut answer).await;
@@ -86,7 +106,7 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
                 Some(upgrade) => answer_upgrade(&client, exchange, *upgrade, response, whole, connection),
             }
         }
-        (delivered, _) => fail(exchange, delivered.err().unwrap_or(Refusal::NoBackend)),
+        (delivered, _) => fail(&client, exchange, delivered.err().unwrap_or(Refusal::NoBackend)),
     };
     if let Some(served_by) = served_by {
         response.headers_mut().insert(X_SERVED_BY, served_by);
@@ -103,8 +123,8 @@ fn pass_on(
     client: &Client,
     mut exchange: Exchange,
     mut response: Response<Incoming>,
-    whole: Option<Bytes>,
-    mut connection: Box<Connection>,
+    whole: Option<Whole>,
+    mut connection: Connection,
 ) -> Response<Reply> {
     client.pace.responded(exchange.backend.timeout.idle);
     let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
@@ -129,19 +149,19 @@ fn answer_upgrade(
     mut exchange: Exchange,
     upgrade: Upgrade,
     mut response: Response<Incoming>,
-    whole: Option<Bytes>,
-    mut connection: Box<Connection>,
+    whole: Option<Whole>,
+    mut connection: Connection,
 ) -> Response<Reply> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         if response.status().is_success() && upgrade.takes_success_for_tunnel() {
             exchange.judge(response.status());
-            return fail(exchange, Refusal::NoUpgrade);
+            return fail(client, exchange, Refusal::NoUpgrade);
         }
         return pass_on(client, exchange, response, whole, connection);
     }
     let Some(backend) = connection.switched() else {
         exchange.fail(Failure::Malformed);
-        return fail(exchange, Refusal::Backend(Failure::Malformed));
+        return fail(client, exchange, Refusal::Backend(Failure::Malformed));
     };
     let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
     forward_response(response.headers_mut(), version, client.worker.via);
@@ -149,33 +169,6 @@ fn answer_upgrade(
     exchange.tunnel(connection);
     client.tunnel.put(Tunnel::new(backend, exchange, stream));
     response.map(|_| Reply::none())
-}
-
-/// Refuses what has no one meaning, and turns an absolute-form target, or that of HTTP/2, into `Host` and origin-form
-/// (RFC 9112, 3.2; RFC 9113, 8.3.1).
-fn check(request: &mut Request<Upload>, found: &mut Found) -> Result<(), Refusal> {
-    if *request.method() == Method::CONNECT {
-        return Err(Refusal::Method);
-    }
-    if request.version() == Version::HTTP_2 {
-        if !is_target(request.method(), request.uri()) {
-            return Err(Refusal::Target);
-        }
-        if found.hosts > 1 || !agree(request.uri(), found) {
-            return Err(Refusal::Host);
-        }
-        join_cookies(request.headers_mut());
-    } else if found.hosts > 1 || (found.hosts == 0 && request.version() >= Version::HTTP_11) {
-        return Err(Refusal::Host);
-    }
-    if let Some(authority) = request.uri().authority() {
-        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Host)?;
-        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        *request.uri_mut() = Uri::from(path);
-        request.headers_mut().insert(HOST, host.clone());
-        found.host = Some(host);
-    }
-    Ok(())
 }
 
 /// Where a request goes, and why there.
@@ -192,10 +185,20 @@ struct Chosen {
 
 fn choose(client: &Client, request: &mut Request<Upload>, host: Option<&HeaderValue>) -> Result<Chosen, Refusal> {
     let host = host.map_or(Ok(""), |host| host_of(host).ok_or(Refusal::Host))?;
+    let trusted = &client.worker.trusted_proxies;
+    let (peer, headers) = (client.guest.address, request.headers());
+    let address = || Visitor { headers, peer, trusted }.address();
+    client.worker.crowd.take(address).map_err(|wait| Refusal::ClientRate(seconds(wait)))?;
     client.worker.table.read(|table| {
-        let service = table.route(host, request.uri().path()).ok_or(Refusal::NoService)?;
+        let path = request.uri().path();
+        let service = table.route(host, path).ok_or(Refusal::NoService)?;
+        if !table.is_unambiguous(host, path) {
+            return Err(Refusal::Path);
+        }
+        if let Some(intake) = &service.intake {
+            take_in(intake, request)?;
+        }
         let generation = table.generation;
-        let trusted = &client.worker.trusted_proxies;
         let visitor = Visitor { headers: request.headers(), peer: client.guest.address, trusted };
         let choice::Chosen { backend, pinned, told, cookie } =
             choice::choose(service, &visitor).ok_or(Refusal::NoBackend)?;
@@ -213,13 +216,33 @@ fn choose(client: &Client, request: &mut Request<Upload>, host: Option<&HeaderVa
     })
 }
 
+/// Whether the service takes the request, which no backend has seen yet.
+fn take_in(intake: &Intake, request: &mut Request<Upload>) -> Result<(), Refusal> {
+    if let Some(rate) = &intake.rate {
+        rate.take().map_err(|wait| Refusal::ServiceRate(seconds(wait)))?;
+    }
+    match intake.body {
+        Some(limit) if !request.body_mut().limit(limit) => Err(Refusal::Body),
+        _ => Ok(()),
+    }
+}
+
+/// Whole seconds, as `Retry-After` has them: one that is too early is refused again.
+fn seconds(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
+}
+
 fn host_of(value: &HeaderValue) -> Option<&str> {
     value.to_str().ok().and_then(host_name)
 }
 
 /// The answer when there is none of a backend. What the backend did is counted already.
-fn fail(mut exchange: Exchange, refusal: Refusal) -> Response<Reply> {
+fn fail(client: &Client, mut exchange: Exchange, refusal: Refusal) -> Response<Reply> {
     let response = refusal.response();
+    note(client, refusal);
+    if client.pace.uploading() {
+        client.pace.leave_unread();
+    }
     // Nobody reads the answer to a client that has gone; its exchange counts as canceled.
     if refusal != Refusal::ClientGone {
         exchange.responding(response.status(), None);
@@ -230,7 +253,12 @@ fn fail(mut exchange: Exchange, refusal: Refusal) -> Response<Reply> {
 
 /// The answer when no backend was chosen.
 fn refuse(client: &Client, refusal: Refusal, entry: Option<Box<Entry>>, began: u64) -> Response<Reply> {
-    let response = refusal.response();
+    note(client, refusal);
+    answer(client, refusal.response(), entry, began)
+}
+
+/// Passes on an answer of the balancer's own.
+fn answer(client: &Client, response: Response<Reply>, entry: Option<Box<Entry>>, began: u64) -> Response<Reply> {
     client.pace.finished();
     client.worker.metrics.unrouted(response.status()).inc();
     if let (Some(mut entry), Some(access)) = (entry, &client.worker.access) {
@@ -239,6 +267,13 @@ fn refuse(client: &Client, refusal: Refusal, entry: Option<Box<Entry>>, began: u
         access.write(&entry, None, Class::from(response.status()), nanos);
     }
     response
+}
+
+/// Counts a limit that fired.
+fn note(client: &Client, refusal: Refusal) {
+    if let Some(limit) = refusal.limit() {
+        client.worker.metrics.refused.count(limit);
+    }
 }
 
 fn entry(client: &Client, request: &Request<Upload>) -> Entry {

@@ -1,14 +1,16 @@
 //! Accepting connections.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use super::entrance;
+use super::crowd::Door;
 use super::worker::Worker;
+use super::{entrance, farewell};
 use crate::model::Scheme;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -26,6 +28,7 @@ pub struct Listener {
 ///
 /// No error ends it: running out of file descriptors pauses it, doubling from 5 ms to 1 s, until an accept succeeds.
 pub(super) async fn accept(worker: Arc<Worker>, scheme: Scheme, listener: TcpListener) {
+    let door = worker.crowd.door(listener.local_addr().ok());
     let mut pause = FIRST_PAUSE;
     let mut warned: Option<Instant> = None;
     loop {
@@ -37,7 +40,7 @@ pub(super) async fn accept(worker: Arc<Worker>, scheme: Scheme, listener: TcpLis
         match accepted {
             Ok((tcp, peer)) => {
                 pause = FIRST_PAUSE;
-                worker.spawn(entrance::welcome(worker.clone(), scheme, tcp, peer));
+                let_in(&worker, &door, scheme, tcp, peer);
             }
             Err(error) if of_the_connection(&error) => {}
             Err(error) => {
@@ -61,18 +64,27 @@ pub(super) async fn accept(worker: Arc<Worker>, scheme: Scheme, listener: TcpLis
 
 /// Takes what the kernel has accepted on a listener that is to be closed, which must not block.
 pub(super) fn clear(worker: &Arc<Worker>, listener: &Listener) {
+    let door = worker.crowd.door(listener.socket.local_addr().ok());
     loop {
         match listener.socket.accept() {
             Ok((tcp, peer)) => {
                 if tcp.set_nonblocking(true).is_ok()
-                    && let Ok(tcp) = tokio::net::TcpStream::from_std(tcp)
+                    && let Ok(tcp) = TcpStream::from_std(tcp)
                 {
-                    worker.spawn(entrance::welcome(worker.clone(), listener.scheme, tcp, peer));
+                    let_in(worker, &door, listener.scheme, tcp, peer);
                 }
             }
             Err(error) if of_the_connection(&error) => {}
             Err(_) => return,
         }
+    }
+}
+
+/// Serves a connection, if there is a place for it; else it is refused at once.
+fn let_in(worker: &Arc<Worker>, door: &Door, scheme: Scheme, tcp: TcpStream, peer: SocketAddr) {
+    match worker.crowd.enter(door) {
+        Ok(entry) => worker.spawn(entrance::welcome(worker.clone(), entry, scheme, tcp, peer)),
+        Err(reason) => farewell::refuse(worker, scheme, tcp, reason),
     }
 }
 

@@ -14,10 +14,15 @@ use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 
+use super::flow::Flow;
+use crate::metrics::Refused;
 use crate::net::stream::Witness;
 
 /// Writes of this many bytes and more may have waited for the client, and are worth a look at the clock.
 const MUCH: usize = 16 * 1024;
+
+/// How long a client may go on sending after the connection's end was sent, in nanoseconds.
+const LINGER: u64 = 2_000_000_000;
 
 /// What a connection is doing, which decides what a missed deadline means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +48,7 @@ pub(super) enum Phase {
 /// Deadlines and phase of one connection, or of one request of HTTP/2. All times are nanoseconds since the connection
 /// was opened.
 ///
-/// Only the worker's own thread reads and writes it, so that relaxed atomics suffice.
+/// Only tasks of one worker read and write it, so that relaxed atomics suffice.
 #[derive(Debug)]
 pub(super) struct Pace {
     opened: Instant,
@@ -66,6 +71,9 @@ pub(super) struct Pace {
     connection: Option<Arc<Self>>,
     /// Whose deadlines these are, where that is not the task that looks at them.
     task: AtomicWaker,
+    overran: AtomicBool,
+    unread: AtomicBool,
+    flow: Flow,
 }
 
 impl Pace {
@@ -105,7 +113,15 @@ impl Pace {
             written: AtomicU64::new(0),
             connection,
             task: AtomicWaker::new(),
+            overran: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+            flow: Flow::new(0),
         }
+    }
+
+    /// The same for a client that has to move so many bytes per second while it is waited for; 0: any number.
+    pub(super) fn with_rate(self, bytes: u32) -> Self {
+        Self { flow: Flow::new(bytes), ..self }
     }
 
     pub(super) fn now(&self) -> u64 {
@@ -145,6 +161,8 @@ impl Pace {
             }
         };
         self.missed.store(false, Relaxed);
+        self.unread.store(false, Relaxed);
+        self.flow.begin();
         self.enter(Phase::Upload);
         self.set_deadline(u64::MAX);
         began
@@ -158,6 +176,7 @@ impl Pace {
         self.uploading.store(has_body, Relaxed);
         self.enter(Phase::Upload);
         if has_body {
+            self.flow.begin();
             self.set_deadline(self.now() + nanos(idle));
         } else {
             self.wait();
@@ -183,6 +202,40 @@ impl Pace {
     /// The backend asks for more of the request's body than the client has sent (`true`), or has got it (`false`).
     pub(super) fn starve(&self, starved: bool) {
         self.starved.store(starved, Relaxed);
+        if self.phase() == Phase::Upload && starved != self.flow.is_waiting() {
+            self.wait_for_client(starved, self.body_idle.load(Relaxed));
+        }
+    }
+
+    /// The client, whose turn it is to move bytes, is waited for from now on or is not any more. Whoever makes it wait
+    /// may do so for `idle`.
+    fn wait_for_client(&self, wait: bool, idle: u64) {
+        let now = self.now();
+        if wait {
+            self.flow.wait(now);
+            self.end_by(self.flow.deadline());
+        } else {
+            self.flow.go_on(now);
+            self.set_deadline(now + idle);
+        }
+    }
+
+    /// Whether the client has been too slow by now.
+    pub(super) fn is_slow(&self) -> bool {
+        self.flow.deadline() <= self.now()
+    }
+
+    /// What the client made the connection miss its deadline by, if it was the client. One that was idle between two
+    /// requests has done nothing.
+    pub(super) fn fault(&self) -> Option<Refused> {
+        match self.phase() {
+            Phase::Head => Some(Refused::HeaderTimeout),
+            Phase::Idle | Phase::Response if self.flow.is_waiting() => {
+                Some(if self.is_slow() { Refused::BodyRate } else { Refused::Idle })
+            }
+            Phase::Idle if self.heard.load(Relaxed) == 0 => Some(Refused::Idle),
+            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response | Phase::Shared | Phase::Tunnel => None,
+        }
     }
 
     /// Whether an upload that stands still waits for the client, not for the backend.
@@ -193,10 +246,26 @@ impl Pace {
     /// The client broke off in the middle of its request's body: what fails now is not the backend's fault.
     pub(super) fn go(&self) {
         self.gone.store(true, Relaxed);
+        self.task.wake();
     }
 
     pub(super) fn gone(&self) -> bool {
         self.gone.load(Relaxed)
+    }
+
+    /// The request's body is larger than it may be: it is not taken to its end.
+    pub(super) fn overrun(&self) {
+        self.overran.store(true, Relaxed);
+        self.go();
+    }
+
+    /// The request is answered although its body was not taken whole.
+    pub(super) fn leave_unread(&self) {
+        self.unread.store(true, Relaxed);
+    }
+
+    pub(super) fn overran(&self) -> bool {
+        self.overran.load(Relaxed)
     }
 
     /// Whether a part of the request's body has not been taken from the client.
@@ -210,6 +279,14 @@ impl Pace {
         if self.phase() == Phase::Upload {
             self.wait();
         }
+        self.task.wake();
+    }
+
+    /// Wakes the connection when the upload ends, once. For an upload that another task takes from the client.
+    pub(super) fn watch(&self, waker: &Waker) {
+        if self.uploading() {
+            self.task.register(waker);
+        }
     }
 
     /// The response's head is waited for, from the moment at which the last byte came from the client.
@@ -221,6 +298,7 @@ impl Pace {
     /// The response's head is here, and is written next, which sets the deadline.
     pub(super) fn responded(&self, idle: Duration) {
         self.body_idle.store(nanos(idle), Relaxed);
+        self.flow.begin();
         self.enter(Phase::Response);
         if self.connection.is_some() {
             self.set_deadline(self.now() + nanos(idle));
@@ -282,6 +360,11 @@ impl Pace {
         self.missed.store(false, Relaxed);
         self.set_deadline(now + self.idle_timeout);
         now
+    }
+
+    /// What was read so far came before the first request, and was none.
+    pub(super) fn begin(&self) {
+        self.finished();
     }
 
     /// A connection of HTTP/2 begins: its first bytes are due within `listen.header_timeout`.
@@ -376,7 +459,7 @@ impl Pace {
 
 /// Bytes moved on the client's side are progress.
 impl Witness for Arc<Pace> {
-    fn read(&self, _bytes: usize) {
+    fn read(&self, bytes: usize) {
         match self.phase() {
             Phase::Idle => {
                 let now = self.now();
@@ -390,12 +473,31 @@ impl Witness for Arc<Pace> {
                 let now = self.now();
                 self.heard.store(now, Relaxed);
                 self.set_deadline(now + self.body_idle.load(Relaxed));
+                if self.phase() == Phase::Upload {
+                    self.flow.moved(bytes);
+                    self.end_by(self.flow.deadline());
+                }
             }
             Phase::Waiting | Phase::Upload | Phase::Response | Phase::Shared | Phase::Tunnel => {}
         }
     }
 
+    fn waits(&self, waits: bool) {
+        let idle = match self.phase() {
+            Phase::Response => self.body_idle.load(Relaxed),
+            Phase::Idle => self.idle_timeout,
+            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared | Phase::Tunnel => return,
+        };
+        if waits != self.flow.is_waiting() {
+            self.wait_for_client(waits, idle);
+        }
+    }
+
     fn written(&self, bytes: usize) {
+        // What the socket has taken before it was full says nothing of the client.
+        if self.flow.is_waiting() {
+            self.flow.moved(bytes);
+        }
         match self.phase() {
             // The end of a response that was finished just now, unless there is much of it.
             Phase::Idle if bytes < MUCH => {}
@@ -408,7 +510,16 @@ impl Witness for Arc<Pace> {
         }
     }
 
-    /// A response has begun and not been handed over to its end: it broke off, stood still, or was cut by a stop. Or a tunnel broke.
+    fn lingers(&self) -> bool {
+        let unread = self.unread.load(Relaxed);
+        if unread {
+            self.end_by(self.now() + LINGER);
+        }
+        unread
+    }
+
+    /// A response has begun and not been handed over to its end: it broke off, stood still, or was cut by a stop. Or a
+    /// tunnel broke.
     fn owes(&self) -> bool {
         self.phase() == Phase::Response
     }
@@ -484,6 +595,46 @@ mod tests {
         pace.written(1);
         pace.uploaded();
         assert!(pace.phase() == Phase::Response && pace.deadline() > 50 * SECOND);
+    }
+
+    #[test]
+    fn an_upload_is_too_slow_only_while_the_client_is_waited_for() {
+        let pace = Arc::new(Pace::new(Duration::from_secs(60), Duration::from_secs(10)).with_rate(100));
+        pace.request();
+        pace.sent(true, Duration::from_secs(60), Duration::from_secs(5));
+        pace.starve(true);
+        assert!(pace.deadline() < 11 * SECOND);
+        pace.read(3000);
+        assert!((29 * SECOND..31 * SECOND).contains(&pace.deadline()), "{}", pace.deadline());
+        pace.starve(false);
+        assert!(pace.deadline() > 59 * SECOND, "the backend has its own time");
+    }
+
+    #[test]
+    fn a_response_is_taken_too_slowly_only_while_the_client_is_waited_for() {
+        let pace = Arc::new(Pace::new(Duration::from_secs(60), Duration::from_secs(10)).with_rate(100));
+        pace.request();
+        pace.responded(Duration::from_secs(60));
+        pace.written(1);
+        assert!(pace.deadline() > 59 * SECOND);
+        pace.waits(true);
+        assert!(pace.deadline() < 11 * SECOND);
+        assert_eq!(pace.fault(), Some(Refused::Idle), "too early to tell");
+        pace.waits(false);
+        assert!(pace.deadline() > 59 * SECOND);
+        assert_eq!(pace.fault(), None, "it is the backend that stands still");
+    }
+
+    #[test]
+    fn a_connection_that_never_said_anything_is_at_fault_and_one_that_is_done_is_not() {
+        let pace = pace();
+        assert_eq!(pace.fault(), Some(Refused::Idle));
+        pace.read(1);
+        assert_eq!(pace.fault(), Some(Refused::HeaderTimeout));
+        pace.request();
+        pace.responded(Duration::from_secs(60));
+        pace.finished();
+        assert_eq!(pace.fault(), None);
     }
 
     #[test]

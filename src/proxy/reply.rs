@@ -7,19 +7,13 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::deliver::Whole;
 use super::exchange::Exchange;
 
 /// A backend's body as the client takes it, trailers included, or a short text of our own.
 pub(super) enum Reply {
-    Backend {
-        body: Incoming,
-        exchange: Exchange,
-    },
-    /// A body that is here to its end.
-    Whole {
-        body: Bytes,
-        exchange: Exchange,
-    },
+    Backend { body: Incoming, exchange: Exchange },
+    Whole { whole: Whole, exchange: Exchange },
     Text(Option<Bytes>),
 }
 
@@ -32,9 +26,12 @@ impl Reply {
         Self::Backend { body, exchange }
     }
 
-    /// A body that is not empty.
-    pub(super) fn whole(body: Bytes, exchange: Exchange) -> Self {
-        Self::Whole { body, exchange }
+    /// Ends the exchange at once when nothing is in it.
+    pub(super) fn whole(whole: Whole, mut exchange: Exchange) -> Self {
+        if whole.is_empty() {
+            exchange.complete();
+        }
+        Self::Whole { whole, exchange }
     }
 
     pub(super) fn none() -> Self {
@@ -53,11 +50,18 @@ impl Body for Reply {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match &mut *self {
             Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
-            Self::Whole { body, .. } if body.is_empty() => Poll::Ready(None),
-            Self::Whole { body, exchange } => {
+            Self::Whole { whole, .. } if whole.is_empty() => Poll::Ready(None),
+            Self::Whole { whole, exchange } => {
+                let body = std::mem::take(&mut whole.body);
                 exchange.moved(body.len());
-                exchange.complete();
-                Poll::Ready(Some(Ok(Frame::data(std::mem::take(body)))))
+                let frame = match whole.trailers.take_if(|_| body.is_empty()) {
+                    Some(trailers) => Frame::trailers(*trailers),
+                    None => Frame::data(body),
+                };
+                if whole.is_empty() {
+                    exchange.complete();
+                }
+                Poll::Ready(Some(Ok(frame)))
             }
             Self::Backend { body, exchange } => {
                 let polled = exchange.poll_frame(body, cx);
@@ -81,7 +85,7 @@ impl Body for Reply {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Text(text) => text.is_none(),
-            Self::Whole { body, .. } => body.is_empty(),
+            Self::Whole { whole, .. } => whole.is_empty(),
             Self::Backend { body, .. } => body.is_end_stream(),
         }
     }
@@ -89,7 +93,7 @@ impl Body for Reply {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
-            Self::Whole { body, .. } => SizeHint::with_exact(body.len() as u64),
+            Self::Whole { whole, .. } => SizeHint::with_exact(whole.body.len() as u64),
             Self::Backend { body, .. } => body.size_hint(),
         }
     }

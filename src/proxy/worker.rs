@@ -13,13 +13,17 @@ use tokio_util::task::TaskTracker;
 
 use super::access::AccessWriter;
 use super::connect::MAX_BUFFER;
+use super::crowd::Crowd;
 use super::deliver::{Shared, Waiting};
+use super::front::FrontSettings;
+use super::opening::Opening;
 use super::pool::Pool;
 use super::stop::Stop;
 use crate::metrics::{DataMetrics, Open};
-use crate::model::{LimitSettings, ListenSettings};
+use crate::model::LimitSettings;
 use crate::net::outbox::Outbox;
 use crate::table::TableReader;
+use crate::tls;
 
 /// What hyper has room for without a heap: fields of a request.
 const USUAL_HEADERS: u32 = 100;
@@ -29,16 +33,22 @@ const USUAL_HEADERS: u32 = 100;
 pub(super) struct Worker {
     pub(super) table: TableReader,
     pub(super) pool: Pool,
+    pub(super) opening: Opening,
     pub(super) waiting: Waiting,
     pub(super) shared: Arc<Shared>,
+    pub(super) crowd: Arc<Crowd>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) http: http1::Builder,
     /// Whether HTTP/2 is spoken with who begins with it.
     pub(super) http2: bool,
     pub(super) metrics: DataMetrics,
+    pub(super) tls: tls::Acceptor,
+    pub(super) redirect: Option<u16>,
     pub(super) access: Option<AccessWriter>,
     pub(super) limits: LimitSettings,
     pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) proxy_protocol: Vec<IpNet>,
+    pub(super) handshake_timeout: Duration,
     pub(super) header_timeout: Duration,
     pub(super) idle_timeout: Duration,
     pub(super) via: bool,
@@ -51,15 +61,8 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(
-        listen: &ListenSettings,
-        limits: LimitSettings,
-        access: Option<AccessWriter>,
-        table: TableReader,
-        metrics: DataMetrics,
-        shared: Arc<Shared>,
-        stop: Stop,
-    ) -> Self {
+    pub(super) fn new(settings: &FrontSettings, shared: Arc<Shared>, crowd: Arc<Crowd>) -> Self {
+        let FrontSettings { listen, limits, access, table, metrics, tls, redirect, stop } = settings;
         let mut http = http1::Builder::new();
         let head = limits.request_line.saturating_add(limits.header_bytes);
         http.max_buf_size(MAX_BUFFER).max_header_size(head as usize);
@@ -67,21 +70,27 @@ impl Worker {
             http.max_headers(limits.headers as usize);
         }
         Self {
-            table,
+            table: table.clone(),
             pool: Pool::default(),
+            opening: Opening::default(),
             waiting: Waiting::default(),
             shared,
+            crowd,
             outbox: Arc::default(),
             http,
             http2: listen.http2,
-            metrics,
-            access,
-            limits,
+            metrics: metrics.clone(),
+            tls: tls.clone(),
+            redirect: *redirect,
+            access: access.clone(),
+            limits: *limits,
             trusted_proxies: listen.trusted_proxies.clone(),
+            proxy_protocol: listen.proxy_protocol.clone(),
+            handshake_timeout: listen.handshake_timeout,
             header_timeout: listen.header_timeout,
             idle_timeout: listen.idle_timeout,
             via: listen.via,
-            stop,
+            stop: stop.clone(),
             leaving: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             closed: CancellationToken::new(),

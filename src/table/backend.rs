@@ -7,7 +7,8 @@ use http::HeaderValue;
 
 use super::{Alarm, Budget, Circuit, Outcomes};
 use crate::metrics::BackendMetrics;
-use crate::model::{BackendId, PoolLimits, RetrySpec, ServiceName, Timeouts, Track};
+use crate::model::{Address, BackendId, PoolLimits, RetrySpec, ServiceName, Timeouts, Track, Upstream};
+use crate::tls::client::Secure;
 
 /// Distinguishes backends in connection pools. A backend whose addresses change gets a new key, so that no pooled
 /// connection to an old address is used again.
@@ -19,10 +20,14 @@ pub struct Backend {
     pub key: BackendKey,
     pub id: BackendId,
     pub track: Track,
-    /// Tried in order; empty while the name has never resolved.
+    pub address: Address,
+    /// What `address` resolves to, tried in order; empty while the name has never resolved, and for a path.
     pub addresses: Arc<[SocketAddr]>,
-    /// `host:port` as configured: the `Host` of a request that came without one.
+    /// `host:port` as configured, or `localhost`: the `Host` of a request that came without one.
     pub authority: HeaderValue,
+    pub upstream: Upstream,
+    /// `None`: no TLS is spoken there.
+    pub secure: Option<Secure>,
     /// `canary/10.0.0.12:3002`, when the service says who served.
     pub served_by: Option<HeaderValue>,
     /// Share among its track, for `least_request`.

@@ -15,7 +15,7 @@ use crate::model::CircuitLimits;
 #[derive(Debug)]
 pub struct Circuit {
     pub limits: CircuitLimits,
-    /// A request in flight uses one connection, so that a limit of connections limits these as well.
+    /// Where a request in flight uses one connection, a limit of connections limits these as well.
     requests: Option<Arc<Semaphore>>,
     connections: Option<Arc<Semaphore>>,
     queued: AtomicU32,
@@ -35,8 +35,10 @@ pub struct Room {
 }
 
 impl Circuit {
-    pub fn new(limits: CircuitLimits) -> Self {
-        let requests = [limits.requests, limits.connections].into_iter().filter(|limit| *limit > 0).min();
+    /// `shared`: requests share connections.
+    pub fn new(limits: CircuitLimits, shared: bool) -> Self {
+        let connections = if shared { 0 } else { limits.connections };
+        let requests = [limits.requests, connections].into_iter().filter(|limit| *limit > 0).min();
         let semaphore = |limit: u32| Arc::new(Semaphore::new(limit as usize));
         Self {
             limits,
@@ -60,6 +62,16 @@ impl Circuit {
         }
     }
 
+    /// Whether one more connection could be opened at once, as things stand.
+    pub fn has_connection(&self) -> bool {
+        self.connections.as_ref().is_none_or(|connections| connections.available_permits() > 0)
+    }
+
+    fn room_at_once(&self) -> Option<Room> {
+        let Some(connections) = &self.connections else { return Some(Room { _permit: None }) };
+        connections.clone().try_acquire_owned().ok().map(|permit| Room { _permit: Some(permit) })
+    }
+
     /// Waits for a place, first come, first served; `length` shows how many do. `None`: too many wait, or the time is
     /// over. Cancel safe: dropped, it leaves the queue.
     pub async fn queue(&self, length: &IntGauge) -> Option<Place> {
@@ -76,10 +88,10 @@ impl Circuit {
     /// Room for one more open connection. When there is none, `ask` is called once and idle connections are to give way
     /// (see [`Circuit::wants_room`]). `None`: none did within the time. Cancel safe.
     pub async fn room(&self, ask: impl FnOnce()) -> Option<Room> {
-        let Some(connections) = &self.connections else { return Some(Room { _permit: None }) };
-        if let Ok(permit) = connections.clone().try_acquire_owned() {
-            return Some(Room { _permit: Some(permit) });
+        if let Some(room) = self.room_at_once() {
+            return Some(room);
         }
+        let connections = self.connections.as_ref()?;
         let _number = Waiting::join(&self.wanted, u32::MAX)?;
         ask();
         self.within(connections.clone().acquire_owned()).await.map(|permit| Room { _permit: Some(permit) })
@@ -121,7 +133,7 @@ mod tests {
     use super::*;
 
     fn circuit(connections: u32, requests: u32, queue: u32) -> Circuit {
-        Circuit::new(CircuitLimits { connections, requests, queue, queue_timeout: Duration::from_secs(1) })
+        Circuit::new(CircuitLimits { connections, requests, queue, queue_timeout: Duration::from_secs(1) }, false)
     }
 
     fn gauge() -> IntGauge {
@@ -145,6 +157,15 @@ mod tests {
             drop(places);
             assert!(limited.has_room());
         }
+    }
+
+    #[test]
+    fn where_requests_share_connections_these_limit_no_requests() {
+        let limits = CircuitLimits { connections: 1, requests: 3, queue: 0, queue_timeout: Duration::from_secs(1) };
+        let shared = Circuit::new(limits, true);
+        assert_eq!(std::iter::from_fn(|| shared.enter()).take(9).collect::<Vec<_>>().len(), 3);
+        let room = shared.room_at_once();
+        assert!(room.is_some() && !shared.has_connection() && shared.room_at_once().is_none());
     }
 
     #[tokio::test(start_paused = true)]

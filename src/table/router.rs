@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::{is_plain, normalized};
 use crate::model::{HostPattern, PathPrefix};
 
 /// Finds the service of a request: an exact host before a wildcard before any host, the longer wildcard first, and
@@ -52,6 +53,11 @@ impl Router {
                 parents.filter_map(|domain| self.below.get(domain)).find_map(|prefixes| longest(prefixes, path))
             })
             .or_else(|| longest(&self.any, path))
+    }
+
+    /// Whether a path leads to the same service however it is read (see [`normalized`]). One that is no path does not.
+    pub fn is_unambiguous(&self, host: &str, path: &str) -> bool {
+        is_plain(path) || normalized(path).is_some_and(|normal| self.find(host, &normal) == self.find(host, path))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use super::{Backend, Choice, Schedule, Trial};
+use super::{Backend, Choice, Intake, Schedule, Trial};
 use crate::model::{Balance, Track};
 
 /// A service with every decision about it already taken.
@@ -24,6 +24,8 @@ pub struct Routed {
     pub ejected: bool,
     /// `None`: nothing but the schedule decides.
     pub choice: Option<Arc<Choice>>,
+    /// `None`: everything is taken.
+    pub intake: Option<Arc<Intake>>,
     pub positions: Arc<Positions>,
 }
 

@@ -19,4 +19,10 @@ impl RoutingTable {
     pub fn route(&self, host: &str, path: &str) -> Option<&Routed> {
         self.router.find(host, path).and_then(|service| self.services.get(service)).map(AsRef::as_ref)
     }
+
+    /// Whether a path leads to the same service however it is read.
+    #[inline]
+    pub fn is_unambiguous(&self, host: &str, path: &str) -> bool {
+        self.router.is_unambiguous(host, path)
+    }
 }

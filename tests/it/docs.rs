@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::certificates::Authority;
 use crate::support::coalmine::{run, text};
 use crate::support::config::written;
 
@@ -11,8 +12,12 @@ fn every_configuration_in_the_readme_is_a_good_one() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let blocks: Vec<_> = readme.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert!(!blocks.is_empty(), "no configuration in the README");
+    let authority = Authority::new();
+    let site = authority.server(&["shop.example.org"]);
     for block in blocks {
-        let (_directory, path) = written(block);
+        let (directory, path) = written(block);
+        fs::copy(&site.cert, directory.path().join("shop.pem")).unwrap();
+        fs::copy(&site.key, directory.path().join("shop.key")).unwrap();
         assert_good(&path);
     }
 }

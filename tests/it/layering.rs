@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// A layer may name those of the lines above its own, and itself. Those on one line do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["model"],
-    &["metrics", "net"],
+    &["metrics", "net", "tls"],
     &["table", "supervise"],
     &["proxy", "health", "bus", "notify"],
     &["control"],
@@ -21,12 +21,15 @@ const LAYERS: &[&[&str]] = &[
 /// A crate, and where in `src` it may be named.
 const HOMES: &[(&str, &[&str])] = &[
     ("redis", &["bus/"]),
-    ("arc_swap", &["table/"]),
+    ("arc_swap", &["table/", "tls/"]),
+    ("tokio_rustls", &["tls/", "notify/"]),
+    ("x509_parser", &["tls/"]),
     ("prometheus", &["metrics/"]),
     ("figment", &["config/"]),
     ("clap", &["cli/", "main.rs"]),
     ("anyhow", &["app", "cli/", "main.rs"]),
     ("lettre", &["notify/"]),
+    ("governor", &["proxy/crowd/", "table/intake.rs"]),
     ("procfs", &["monitor/"]),
     ("rustix", &["app/", "monitor/"]),
     ("listenfd", &["app/systemd.rs"]),

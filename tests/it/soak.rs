@@ -31,13 +31,13 @@ fn a_mixed_crowd_gets_its_own_answers_and_leaves_nothing_behind() {
 
     crowd(coalmine.http, 0);
     settled(&coalmine);
-    let (files, memory) = (files(&coalmine), memory(&coalmine));
+    let (files, memory) = (files(&coalmine), coalmine.memory());
     crowd(coalmine.http, CLIENTS);
     settled(&coalmine);
 
     assert_eq!(coalmine.metric("coalmine_requests_total", &[("class", "5xx")]), 0.0);
     assert_eq!(coalmine.metric("coalmine_backend_failures_total", &[]), 0.0);
-    let (files_now, memory_now) = (self::files(&coalmine), self::memory(&coalmine));
+    let (files_now, memory_now) = (self::files(&coalmine), coalmine.memory());
     assert!(files_now <= files + 2 * CLIENTS, "{files_now} open files after {files}");
     assert!(memory_now <= memory + 32 * 1024, "{memory_now} KiB after {memory}");
     assert!(coalmine.is_ready());
@@ -171,11 +171,4 @@ fn assert_own(response: &Response, id: &str, body: &str) {
 
 fn files(coalmine: &Coalmine) -> u64 {
     fs::read_dir(format!("/proc/{}/fd", coalmine.process.pid())).unwrap().count() as u64
-}
-
-/// Resident memory in KiB.
-fn memory(coalmine: &Coalmine) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", coalmine.process.pid())).unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    resident.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -3,7 +3,7 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
-from . import base, boot, cgroups, disk, helpers, keys, mail, manifest, network, procfs, sysctl, vault
+from . import authority, base, boot, cgroups, disk, helpers, keys, mail, manifest, network, procfs, sysctl, vault
 from .progress import say, step
 from .shell import LabError
 
@@ -16,6 +16,7 @@ def up(lab, names, binary=None):
     tree = base.build()
     lab.state.mkdir(parents=True, exist_ok=True)
     vault.write(lab)
+    authority.make(lab)
     keys.user_key(lab)
     keys.write_known_hosts(lab)
     network.raise_bridge(lab)
@@ -53,7 +54,7 @@ def boot_again(host):
 
 
 def down(lab):
-    """Takes everything of a lab away but its keys, secrets, artifacts and mails; whatever state it is in."""
+    """Takes everything of a lab away but its keys, secrets, certificates, artifacts and mails; whatever state it is in."""
     group = f"coalmine-lab/{lab.label}"
     keys.hang_up(lab)
     cgroups.end(group)

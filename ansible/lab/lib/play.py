@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from . import base, keys, manifest, network, settings, vault
+from . import authority, base, keys, manifest, network, settings, vault
 from .progress import say
 
 
@@ -14,7 +14,8 @@ def play(lab, playbook, arguments):
     network.require_bridge(lab)
     command = [settings.tool("ansible-playbook"), "-i", lab.inventory, "--private-key", keys.user_key(lab),
                "-e", f"@{vault.path(lab)}",
-               "-e", json.dumps({"lab_public_key": keys.public(keys.user_key(lab)).strip()})]
+               "-e", json.dumps({"lab_public_key": keys.public(keys.user_key(lab)).strip(),
+                                 "lab_tls": str(authority.folder(lab))})]
     if manifest.path(lab).exists():
         command += ["-e", f"@{manifest.path(lab)}"]
     begin = time.monotonic()

@@ -14,7 +14,7 @@ from .shell import LabError, run
 # A program or file that tells that a package is there, and the package. The last ones build the applications.
 NEEDED = {
     "debootstrap": "debootstrap", "ip": "iproute2", "nft": "nftables", "ssh": "openssh-client", "nsenter": "util-linux",
-    "lxcfs": "lxcfs", "systemctl": "systemd",
+    "lxcfs": "lxcfs", "systemctl": "systemd", "openssl": "openssl", "curl": "curl",
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
     "javac": "default-jdk-headless", "npm": "npm",
     "/usr/share/java/tomcat9-catalina.jar": "libtomcat9-java",

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -40,10 +41,13 @@ class Ask:
 
 
 class Client:
-    """A connection at a time, kept between questions if `keep`. It never asks twice: what fails has failed."""
+    """A connection at a time, kept between questions if `keep`. It never asks twice: what fails has failed.
 
-    def __init__(self, address: str, port: int = 80, timeout: float = 15.0, keep: bool = True) -> None:
-        self.address, self.port, self.timeout, self.keep = address, port, timeout, keep
+    With `tls` it asks by https, for the host of the question that a connection is opened for.
+    """
+
+    def __init__(self, address: str, timeout: float = 15.0, keep: bool = True, tls: ssl.SSLContext | None = None) -> None:
+        self.address, self.timeout, self.keep, self.tls = address, timeout, keep, tls
         self._connection: http.client.HTTPConnection | None = None
         self._opened = 0.0
 
@@ -51,7 +55,7 @@ class Client:
         answer = Answer(ask.name, time.time())
         clock = time.monotonic()
         try:
-            connection = self._connect()
+            connection = self._connect(ask.host)
             connection.request(ask.method, ask.path, ask.body, {"Host": ask.host, **ask.headers, **headers})
             response = connection.getresponse()
             body = response.read()
@@ -79,12 +83,15 @@ class Client:
             self._connection.close()
         self._connection = None
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self, host: str) -> http.client.HTTPConnection:
         if self._connection is None:
             self._opened = time.time()
-            self._connection = http.client.HTTPConnection(self.address, self.port, timeout=self.timeout)
-            self._connection.connect()
-            self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = http.client.HTTPConnection(self.address, 443 if self.tls else 80, timeout=self.timeout)
+            connection.connect()
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tls:
+                connection.sock = self.tls.wrap_socket(connection.sock, server_hostname=host)
+            self._connection = connection
         return self._connection
 
 

@@ -1,5 +1,6 @@
 """Constant load on the floating address, bounded in rate and in time, until the scenario is over."""
 
+import ssl
 import threading
 import time
 from collections import Counter
@@ -11,15 +12,21 @@ LONGEST = 900.0
 
 
 class Load:
-    """`rate` questions a second over `clients` clients; every second client opens a connection for each question."""
+    """`rate` questions a second over `clients` clients; every second client opens a connection for each question.
 
-    def __init__(self, address: str, asks: list[Ask], rate: float = 50.0, clients: int = 6) -> None:
+    By https with `tls`.
+    """
+
+    def __init__(
+        self, address: str, asks: list[Ask], rate: float = 50.0, clients: int = 6, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.answers: list[Answer] = []
         self._stop = threading.Event()
         self._pause = clients / rate
         self._threads = [
-            threading.Thread(target=self._run, args=(Client(address, keep=number % 2 == 0), asks, number), daemon=True)
+            threading.Thread(target=self._run, args=(client, asks, number), daemon=True)
             for number in range(clients)
+            for client in [Client(address, keep=number % 2 == 0, tls=tls)]
         ]
 
     def __enter__(self) -> "Load":

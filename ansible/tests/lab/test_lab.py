@@ -178,3 +178,21 @@ def _nothing_is_left():
     assert not [line for line in Path("/proc/mounts").read_text().splitlines() if name in line]
     assert not list(Path("/sys/fs/cgroup").glob(f"**/coalmine-lab/{LABEL}"))
     assert not Path(f"/run/coalmine-lab/{LABEL}").exists()
+
+
+def test_another_certificate_is_issued_by_the_same_authority(lab):
+    folder = lab.state / "tls"
+
+    def seen():
+        line = ["openssl", "x509", "-noout", "-serial", "-ext", "subjectAltName", "-in", folder / "site.pem"]
+        verified = ["openssl", "verify", "-CAfile", folder / "ca.pem", "-purpose", "sslserver", folder / "site.pem"]
+        subprocess.run(verified, check=True, capture_output=True, timeout=60)
+        return subprocess.run(line, check=True, capture_output=True, text=True, timeout=60).stdout.splitlines()
+
+    before, authority = seen(), (folder / "ca.pem").read_text()
+    assert "DNS:checkbox.lab" in before[-1] and (folder / "site.key").stat().st_mode & 0o077 == 0
+    lab("up")
+    assert seen() == before
+    lab("certificate")
+    assert seen()[0] != before[0] and seen()[1:] == before[1:]
+    assert (folder / "ca.pem").read_text() == authority

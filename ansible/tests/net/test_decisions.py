@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """What preflight, verify and the move of a floating address decide, without hosts: python3 ansible/tests/net/test_decisions.py"""
 
+import contextlib
 import http.server
 import importlib.machinery
 import importlib.util
 import json
 import os
 import socket
+import ssl
+import subprocess
 import sys
 import tempfile
 import threading
@@ -25,6 +28,7 @@ def load(path):
 
 
 looker = load("playbooks/files/preflight/host.py")
+asker = load("playbooks/files/verify/host.py")
 preflight = load("playbooks/files/preflight/report.py")
 verify = load("playbooks/files/verify/report.py")
 move = load("roles/keepalived/files/move-address")
@@ -104,13 +108,40 @@ class Verify(unittest.TestCase):
         lacking["backends"]["shop"] = ["web", "web9"]
         self.assertIn("lb1: shop lacks web9", verify.report(lacking)[1])
 
+    def test_a_certificate_that_is_refused_or_ends_soon_is_named(self):
+        good, late = {"days": 60, "protocol": "h2"}, {"days": 13, "protocol": "h2"}
+        rows, faults = verify.report(fleet(lb1={"https": {"shop.test": good}}))
+        self.assertIn(("lb1", "https shop.test", "h2", "60 days left"), rows)
+        self.assertEqual(faults, [])
+        names = {"shop.test": late, "itrust.test": {"error": "certificate verify failed"}}
+        faults = verify.report(fleet(lb1={"https": names}))[1]
+        self.assertEqual(
+            faults,
+            [
+                "lb1: the certificate for shop.test ends in 13 days",
+                "lb1: https for itrust.test: certificate verify failed",
+            ],
+        )
+
+    def test_https_is_asked_as_a_client_does_and_as_a_proxy_where_one_is_expected(self):
+        with tempfile.TemporaryDirectory() as folder, Greeter(Path(folder)) as greeter:
+            ask = {"addresses": [f"0.0.0.0:{greeter.port}"], "own": "127.0.0.1", "ca": greeter.authority}
+            names = asker.https(names=["shop.test", "other.test"], proxies=[], **ask)
+            self.assertEqual(names["shop.test"], {"days": 29, "protocol": "h2"})
+            self.assertIn("other.test", names["other.test"]["error"])
+            greeter.header = b"PROXY UNKNOWN\r\n"
+            names = asker.https(names=["shop.test"], proxies=["127.0.0.0/8"], **ask)
+            self.assertEqual(names["shop.test"]["protocol"], "h2")
+            self.assertIn("error", asker.https(names=["shop.test"], proxies=[], **ask | {"ca": ""})["shop.test"])
+
     def test_sentinels_have_to_agree(self):
         faults = verify.report(fleet(lb1={"primary": "10.0.0.1:1"}, lb2={"primary": "10.0.0.2:1"}))[1]
         self.assertIn("do not agree", faults[0])
 
 
 def fleet(**others):
-    base = {"units": {"coalmine": "active"}, "holds": False, "services": [service()], "redis": None, "primary": None}
+    base = {"units": {"coalmine": "active"}, "holds": False, "services": [service()], "https": None, "redis": None}
+    base["primary"] = None
     hosts = {"lb1": base | {"holds": True}, "lb2": base}
     seen = {host: {"rc": 0, "stdout": json.dumps(it | others.get(host, {}))} for host, it in hosts.items()}
     return {"address": "10.0.0.9", "backends": {"shop": ["web"], "none": []}, "seen": seen}
@@ -120,6 +151,42 @@ def service(state="up", gate="admitted"):
     backend = {"id": "web", "state": state, "draining": False, "reason": "refused"}
     tracks = {"stable": {"backends": [backend]}}
     return {"name": "shop", "degraded": None, "gate": {"state": gate, "reasons": []}, "tracks": tracks}
+
+
+class Greeter:
+    """A server of TLS with a certificate for shop.test, which expects `header` before each handshake."""
+
+    def __init__(self, folder):
+        key, certificate = folder / "key.pem", folder / "certificate.pem"
+        line = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=shop.test"
+        line = [*line.split(), "-addext", "subjectAltName=DNS:shop.test", "-keyout", key, "-out", certificate]
+        subprocess.run(line, check=True, capture_output=True, timeout=60)
+        self.authority, self.header = certificate.read_text(), b""
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate, key)
+        self.context.set_alpn_protocols(["h2"])
+
+    def __enter__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        # Wakes who waits for a connection.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def serve(self):
+        while True:
+            try:
+                link, _ = self.listener.accept()
+            except OSError:
+                return
+            with link, contextlib.suppress(OSError):
+                link.settimeout(10)
+                if link.recv(len(self.header)) == self.header:
+                    self.context.wrap_socket(link, server_side=True).close()
 
 
 class Cloud(http.server.BaseHTTPRequestHandler):

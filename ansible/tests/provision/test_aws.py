@@ -45,9 +45,9 @@ def test_a_fleet_is_created_once_listed_and_destroyed_without_a_trace(moto, aws)
     assert redis == {("tcp", 22): sorted(OPERATORS), ("tcp", 6379): ["all"], ("tcp", 26379): ["all"]}
     assert rules(ec2, "checkbox_canary")[("tcp", 80)] == sorted(["balancers", *OPERATORS])
     balancers = rules(ec2, "balancers")
-    assert balancers[("tcp", 80)] == ["0.0.0.0/0", "::/0"]
+    assert balancers[("tcp", 80)] == balancers[("tcp", 443)] == ["0.0.0.0/0", "::/0"]
     assert next(sources for (protocol, _), sources in balancers.items() if protocol == "112") == ["balancers"]
-    assert not [port for (_, port), sources in balancers.items() if "0.0.0.0/0" in sources and port != 80]
+    assert not [port for (_, port), sources in balancers.items() if "0.0.0.0/0" in sources and port not in (80, 443)]
 
     attribute = ec2.describe_instance_attribute(InstanceId=made["lb1"]["InstanceId"], Attribute="userData")
     text = base64.b64decode(attribute["UserData"]["Value"]).decode()

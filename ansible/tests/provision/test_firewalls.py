@@ -65,4 +65,5 @@ def test_the_same_firewall_in_another_order_is_left_alone():
 def test_only_clients_of_the_balancers_come_from_everywhere():
     text = (ANSIBLE / "inventories" / "common" / "fleet.yml").read_text()
     world = [flow for flow in yaml.safe_load(text)["fleet_flows"] if flow["from"] == "world"]
-    assert [(flow["to"], flow["port"]) for flow in world] == [("balancers", "{{ fleet_ports.http }}")]
+    ports = [f"{{{{ fleet_ports.{name} }}}}" for name in ("http", "https")]
+    assert [(flow["to"], flow["port"]) for flow in world] == [("balancers", port) for port in ports]

@@ -16,6 +16,7 @@ mod process;
 mod redis;
 mod retry;
 mod service;
+mod tls;
 mod track;
 
 pub(super) use affinity::{RawAffinity, RawCookie};
@@ -30,12 +31,14 @@ pub(super) use process::{RawAdmin, RawBalancer, RawListen, RawLog};
 pub(super) use redis::RawRedis;
 pub(super) use retry::RawRetry;
 pub(super) use service::{RawAlert, RawPool, RawService, RawTimeout};
-pub(super) use track::{RawBackend, RawTrack};
+pub(super) use tls::{RawCertificate, RawTls};
+pub(super) use track::{RawBackend, RawTrack, RawUpstreamTls};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Raw {
     pub(super) listen: RawListen,
+    pub(super) tls: RawTls,
     pub(super) limits: RawLimits,
     pub(super) log: RawLog,
     pub(super) admin: RawAdmin,

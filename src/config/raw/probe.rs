@@ -6,6 +6,8 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawProbe {
+    pub(crate) kind: Option<String>,
+    pub(crate) service: Option<String>,
     pub(crate) path: Option<String>,
     pub(crate) host: Option<String>,
     pub(crate) expect_status: Option<Vec<String>>,

@@ -7,17 +7,45 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use super::RawProbe;
 
 /// The default of `weight` depends on the track; `min_up` is of stable only, `slow_start` of the canary only.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawTrack {
     pub(crate) weight: Option<i64>,
     pub(crate) backends: Vec<RawBackend>,
+    pub(crate) h2: bool,
+    pub(crate) proxy_protocol: String,
+    pub(crate) tls: RawUpstreamTls,
     pub(crate) min_up: Option<i64>,
     pub(crate) slow_start: Option<String>,
     pub(crate) probe: RawProbe,
 }
 
-/// `"host:port"`, or a table with more.
+impl Default for RawTrack {
+    fn default() -> Self {
+        Self {
+            weight: None,
+            backends: Vec::new(),
+            h2: false,
+            proxy_protocol: "off".into(),
+            tls: RawUpstreamTls::default(),
+            min_up: None,
+            slow_start: None,
+            probe: RawProbe::default(),
+        }
+    }
+}
+
+/// `[service.stable.tls]`: empty means the host's roots, the backend's host, no certificate.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(crate) struct RawUpstreamTls {
+    pub(crate) ca_file: String,
+    pub(crate) server_name: String,
+    pub(crate) cert_file: String,
+    pub(crate) key_file: String,
+}
+
+/// An address, or a table with more.
 #[derive(Debug)]
 pub(crate) enum RawBackend {
     Address(String),

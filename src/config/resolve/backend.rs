@@ -1,7 +1,7 @@
 //! The backends of a track.
 
-use super::address::endpoint;
 use super::scalar::whole;
+use super::upstream::address;
 use crate::config::key::Key;
 use crate::config::problem::Problems;
 use crate::config::raw::RawBackend;
@@ -29,13 +29,13 @@ pub(super) fn backends(problems: &mut Problems<'_>, key: &Key, raw: &[RawBackend
 fn backend(problems: &mut Problems<'_>, key: &Key, raw: &RawBackend) -> Option<BackendSpec> {
     let table = match raw {
         RawBackend::Address(text) => {
-            let address = endpoint(problems, key, text)?;
+            let address = address(problems, key, text)?;
             return Some(BackendSpec { id: BackendId::new(address.to_string()), address, weight: BackendWeight::ONE });
         }
         RawBackend::Table(table) => table,
     };
     let address = match &table.address {
-        Some(text) => endpoint(problems, &key.field("address"), text),
+        Some(text) => address(problems, &key.field("address"), text),
         None => problems.miss(&key.field("address"), "the address is missing", "write address = \"host:port\""),
     };
     let weight = whole(problems, &key.field("weight"), table.weight.unwrap_or(1), 1..=BackendWeight::MAX)

@@ -30,16 +30,20 @@ mod scalar;
 mod secret;
 mod service;
 mod status;
+mod tls;
 mod token;
 mod track;
+mod upstream;
 
 pub(super) use monitor::monitor;
+pub(super) use tls::out_of_date;
 
 /// `directory` is where relative paths of secrets begin. `complete` tells that nothing was left out of `raw` for its
 /// shape; otherwise services are not compared with each other, since a default may stand where something else was
 /// meant.
 pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path, complete: bool) -> Option<Settings> {
     let listen = listen::listen(problems, &raw.listen);
+    let tls = tls::tls(problems, &raw.tls, !raw.listen.https.is_empty(), directory);
     let limits = limits::limits(problems, &raw.limits);
     let log = log::log(problems, &raw.log);
     let admin = listen::admin(problems, &raw.admin, directory);
@@ -69,6 +73,7 @@ pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path,
     let services = services.into_iter().collect::<Option<Vec<_>>>()?;
     Some(Settings {
         listen: listen?,
+        tls: tls?,
         limits: limits?,
         log: log?,
         admin: admin?,

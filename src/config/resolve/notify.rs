@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
 use super::scalar::{DAY, LASTING, duration, whole, word};
 use super::secret::secret;
@@ -16,7 +14,7 @@ use crate::config::key::Key;
 use crate::config::problem::Problems;
 use crate::config::raw::{RawMail, RawNotify, RawRollback, RawWebhook};
 use crate::model::{MailSettings, MailTls, NotifySettings, RollbackSpec, Secret, Way, WebhookSettings};
-use crate::notify;
+use crate::{notify, tls};
 
 /// How long notices may be held back to go as one.
 const GROUP: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
@@ -180,11 +178,10 @@ fn ca_file(problems: &mut Problems<'_>, key: &Key, file: &str, directory: &Path)
         return Some(None);
     }
     let path = directory.join(file);
-    let certificates = CertificateDer::pem_file_iter(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let why = match certificates {
-        Ok(certificates) if !certificates.is_empty() => return Some(Some(path)),
-        Ok(_) => format!("{} has no certificate", path.display()),
-        Err(error) => format!("{} cannot be read: {error}", path.display()),
-    };
-    problems.refuse(key, file, why, "name a readable PEM file, absolute or relative to the configuration file")
+    match tls::client::certificates(&path) {
+        Ok(_) => Some(Some(path)),
+        Err(why) => {
+            problems.refuse(key, file, why, "name a readable PEM file, absolute or relative to the configuration file")
+        }
+    }
 }

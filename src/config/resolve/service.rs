@@ -19,6 +19,7 @@ use crate::model::{
     Affinity, Balance, CookieSpec, GateSpec, HostPattern, PathPrefix, PoolLimits, ServiceName, ServiceSpec, TesterSpec,
     Timeouts,
 };
+use crate::table::normalized;
 
 /// What a service needs to know of the rest of the configuration.
 pub(super) struct Surroundings<'a> {
@@ -36,10 +37,7 @@ pub(super) fn service(
 ) -> Option<ServiceSpec> {
     let name = name(problems, &key.field("name"), raw.name.as_deref());
     let hosts = hosts(problems, &key.field("hosts"), &raw.hosts);
-    let path_prefix = PathPrefix::new(&raw.path_prefix).or_else(|| {
-        let remedy = "write a path that begins with \"/\", without query";
-        problems.refuse(&key.field("path_prefix"), &raw.path_prefix, "not a path prefix", remedy)
-    });
+    let path_prefix = path_prefix(problems, &key.field("path_prefix"), &raw.path_prefix);
     let words = [("round_robin", Balance::RoundRobin), ("least_request", Balance::LeastRequest)];
     let balance = word(problems, &key.field("balance"), &raw.balance, &words);
     let words = [("none", Affinity::None), ("track", Affinity::Track), ("backend", Affinity::Backend)];
@@ -57,7 +55,7 @@ pub(super) fn service(
         rollback_hook(problems, &key.field("rollback"), rollback, raw.canary.is_some(), around.directory)
     });
     let rules = rules(problems, &key.field("rule"), &raw.rule, raw.canary.is_some());
-    let tracks = tracks(problems, key, raw);
+    let tracks = tracks(problems, key, raw, around.directory);
     if affinity.is_some_and(|affinity| affinity != Affinity::None) {
         cookies_differ(problems, key, cookie.as_ref()?, tester.as_ref()?)?;
     }
@@ -91,6 +89,19 @@ pub(super) fn name(problems: &mut Problems<'_>, key: &Key, text: Option<&str>) -
     match text {
         Some(text) => ServiceName::new(text).or_else(|| problems.refuse(key, text, "not a name of a service", remedy)),
         None => problems.miss(key, "the service has no name", remedy),
+    }
+}
+
+/// A prefix that is not in its normal form would refuse every request that it matches.
+fn path_prefix(problems: &mut Problems<'_>, key: &Key, text: &str) -> Option<PathPrefix> {
+    let Some(prefix) = PathPrefix::new(text) else {
+        let remedy = "write a path that begins with \"/\", without query";
+        return problems.refuse(key, text, "not a path prefix", remedy);
+    };
+    match normalized(text) {
+        Some(normal) if normal == text => Some(prefix),
+        Some(normal) => problems.refuse(key, text, "it can be read as another path", format!("write `{normal}`")),
+        None => problems.refuse(key, text, "it leads nowhere", "write a path without NUL that stays below \"/\""),
     }
 }
 

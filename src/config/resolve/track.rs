@@ -1,11 +1,13 @@
 //! `[service.stable]` and `[service.canary]`: what each says, then both beside each other.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::time::Duration;
 
 use super::backend::backends;
 use super::probe::{Layers, probe};
 use super::scalar::{DAY, duration, whole};
+use super::upstream::upstream;
 use crate::config::key::Key;
 use crate::config::problem::Problems;
 use crate::config::raw::{RawProbe, RawService, RawTrack};
@@ -15,18 +17,20 @@ pub(super) fn tracks(
     problems: &mut Problems<'_>,
     key: &Key,
     raw: &RawService,
+    directory: &Path,
 ) -> Option<(TrackSpec, Option<TrackSpec>)> {
     let probe_key = key.field("probe");
+    let shared = (&probe_key, &raw.probe);
     let (stable_key, canary_key) = (key.field("stable"), key.field("canary"));
     let stable = match &raw.stable {
-        Some(raw_track) => track(problems, &stable_key, Track::Stable, raw_track, (&probe_key, &raw.probe)),
+        Some(raw_track) => track(problems, &stable_key, Track::Stable, raw_track, shared, directory),
         None => {
             let remedy = "add [service.stable] with backends = [\"host:port\"]";
             problems.miss(&stable_key, "the service has no stable backends", remedy)
         }
     };
     let canary = match &raw.canary {
-        Some(raw_track) => track(problems, &canary_key, Track::Canary, raw_track, (&probe_key, &raw.probe)).map(Some),
+        Some(raw_track) => track(problems, &canary_key, Track::Canary, raw_track, shared, directory).map(Some),
         None => Some(None),
     };
     let (stable, canary) = (stable?, canary?);
@@ -46,6 +50,7 @@ fn track(
     track: Track,
     raw: &RawTrack,
     shared: (&Key, &RawProbe),
+    directory: &Path,
 ) -> Option<TrackSpec> {
     let default_weight = match track {
         Track::Stable => 2,
@@ -54,11 +59,19 @@ fn track(
     let weight = raw.weight.unwrap_or(default_weight);
     let weight = whole(problems, &key.field("weight"), weight, 0..=Weight::MAX).and_then(Weight::new);
     let backends = backends(problems, &key.field("backends"), &raw.backends);
+    let upstream = upstream(problems, key, raw, backends.as_deref(), directory);
     let own = key.field("probe");
     let probe = probe(problems, &Layers { track, own: (&own, &raw.probe), shared });
     let min_up = min_up(problems, &key.field("min_up"), track, raw.min_up, backends.as_deref());
     let slow_start = slow_start(problems, &key.field("slow_start"), track, raw.slow_start.as_deref());
-    Some(TrackSpec { weight: weight?, backends: backends?, probe: probe?, min_up: min_up?, slow_start: slow_start? })
+    Some(TrackSpec {
+        weight: weight?,
+        backends: backends?,
+        upstream: upstream?,
+        probe: probe?,
+        min_up: min_up?,
+        slow_start: slow_start?,
+    })
 }
 
 fn min_up(

@@ -1,3 +1,4 @@
+use std::fs;
 use std::path::Path;
 
 use super::SERVICE;
@@ -7,7 +8,7 @@ use crate::model::RedisPlace;
 fn shipped(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name);
     load_with(&path, []).unwrap_or_else(|error| panic!("{error}"));
-    std::fs::read_to_string(path).unwrap()
+    fs::read_to_string(path).unwrap()
 }
 
 /// The text with its commented-out keys, which have no space after the `#`.
@@ -30,7 +31,17 @@ fn the_defaults_that_the_full_file_shows_are_the_real_ones() {
 fn the_commented_keys_of_the_full_file_are_defaults_too_or_examples() {
     let full = uncommented(&shipped("coalmine.toml"));
     assert!(full.contains("\n[redis]\n"), "{full}");
-    let mut full = parse(&full).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let site = rcgen::generate_simple_self_signed(vec!["a.test".to_owned()]).unwrap();
+    file("site.pem", &site.cert.pem());
+    file("site.key", &site.signing_key.serialize_pem());
+    let mut full = load_with(&file("coalmine.toml", &full), []).unwrap();
+    assert_eq!(std::mem::take(&mut full.tls.certificates).len(), 1);
     // A rule, a webhook and the like have no default, and what all but one are is counted.
     assert_eq!((full.notify.mail.take().is_some(), std::mem::take(&mut full.notify.webhooks).len()), (true, 1));
     let service = &mut full.services[0];
@@ -55,6 +66,7 @@ fn the_full_file_has_every_key_there_is() {
     let mut track: toml::Table =
         ["stable", "canary"].iter().flat_map(|track| service[*track].as_table().unwrap().clone()).collect();
     track.insert("probe".into(), probe.clone().into());
+    let tls = track["tls"].as_table().unwrap().clone();
     let rule: toml::Table =
         service["rule"].as_array().unwrap().iter().flat_map(|rule| rule.as_table().unwrap().clone()).collect();
     let webhook = full["notify"]["webhook"][0].as_table().unwrap();
@@ -64,6 +76,8 @@ fn the_full_file_has_every_key_there_is() {
         ("listen.", full["listen"].as_table().unwrap()),
         ("limits.", full["limits"].as_table().unwrap()),
         ("limits.rate.", full["limits"]["rate"].as_table().unwrap()),
+        ("tls.", full["tls"].as_table().unwrap()),
+        ("tls.certificate.", full["tls"]["certificate"][0].as_table().unwrap()),
         ("log.", full["log"].as_table().unwrap()),
         ("admin.", full["admin"].as_table().unwrap()),
         ("redis.", full["redis"].as_table().unwrap()),
@@ -86,6 +100,7 @@ fn the_full_file_has_every_key_there_is() {
         ("service.rollback.", of("rollback")),
         ("service.rule.", &rule),
         ("service.stable.", &track),
+        ("service.stable.tls.", &tls),
         ("service.probe.", &probe),
     ];
     let mut seen = 0;
@@ -96,13 +111,15 @@ fn the_full_file_has_every_key_there_is() {
             assert!(table.contains_key(&key), "{path}{key} is not in coalmine.toml");
         }
     }
-    assert_eq!(seen, 150);
+    assert_eq!(seen, 164);
 }
 
 /// The keys of a table, as the refusal of an unknown one lists them.
 fn known_keys(path: &str) -> Vec<String> {
     let text = match path.strip_prefix("service.") {
-        None if path == "notify.webhook." => "[[notify.webhook]]\nzzz = 1\n".to_owned(),
+        None if ["notify.webhook.", "tls.certificate."].contains(&path) => {
+            format!("[[{}]]\nzzz = 1\n", path.trim_end_matches('.'))
+        }
         Some("rule.") => "[[service]]\n[[service.rule]]\nzzz = 1\n".to_owned(),
         Some(path) => format!("[[service]]\n{path}zzz = 1\n"),
         None => format!("{path}zzz = 1\n"),

@@ -14,7 +14,7 @@ use super::keepsake::KeptTurns;
 use crate::metrics::DataMetrics;
 use crate::model::{CircuitLimits, Endpoint, ProbeTarget, Secret, ServiceName, Track};
 use crate::table::{
-    Alarm, Backend, Choice, Keys, Lane, Positions, Routed, RoutingTable, Schedule, Split, Terms, Trying,
+    Alarm, Backend, Choice, Intake, Keys, Lane, Positions, Routed, RoutingTable, Schedule, Split, Terms, Trying,
 };
 
 /// Builds one table after another, and keeps what they share: backends, positions, and services that did not change.
@@ -94,9 +94,8 @@ impl Builder {
     /// Routes one service anew, as its plan says.
     pub(super) fn reroute(&mut self, service: &ServiceState) {
         let Some(place) = self.places.get(&service.spec.name).copied() else { return };
-        let Routed { positions, choice, .. } = &*self.table.services[place];
-        let (positions, choice) = (positions.clone(), choice.clone());
-        self.table.services[place] = Arc::new(self.routed(service, positions, choice));
+        let lasting = Lasting::of(&self.table.services[place]);
+        self.table.services[place] = Arc::new(self.routed(service, lasting));
     }
 
     /// From here on cookies are signed with `key`. Those that were signed before stay good.
@@ -108,9 +107,9 @@ impl Builder {
         self.keys = Some(Arc::new(keys));
         for service in &fleet.services {
             let Some(place) = self.places.get(&service.spec.name).copied() else { continue };
-            let positions = self.table.services[place].positions.clone();
             let choice = choice(&service.spec, &mut self.keys);
-            self.table.services[place] = Arc::new(self.routed(service, positions, choice));
+            let lasting = Lasting { choice, ..Lasting::of(&self.table.services[place]) };
+            self.table.services[place] = Arc::new(self.routed(service, lasting));
         }
     }
 
@@ -119,7 +118,8 @@ impl Builder {
     pub(super) fn readdress(&mut self, fleet: &Fleet, endpoint: &Endpoint, addresses: &Arc<[SocketAddr]>) -> bool {
         let mut used = false;
         for service in &fleet.services {
-            let members: Vec<_> = service.members.iter().filter(|member| member.spec.address == *endpoint).collect();
+            let members: Vec<_> =
+                service.members.iter().filter(|it| it.spec.address.endpoint() == Some(endpoint)).collect();
             for member in &members {
                 self.add(service, member, addresses.clone());
             }
@@ -131,7 +131,8 @@ impl Builder {
         used
     }
 
-    fn routed(&self, service: &ServiceState, positions: Arc<Positions>, choice: Option<Arc<Choice>>) -> Routed {
+    fn routed(&self, service: &ServiceState, lasting: Lasting) -> Routed {
+        let Lasting { positions, choice, intake } = lasting;
         let plan = &service.plan;
         let backends = |targets: &[ProbeTarget]| -> Vec<Arc<Backend>> {
             targets.iter().filter_map(|target| self.backends.get(target).cloned()).collect()
@@ -156,8 +157,23 @@ impl Builder {
             finishing: backends(&plan.finishing),
             ejected: plan.ejected,
             choice,
+            intake,
             positions,
         }
+    }
+}
+
+/// What the events of a service do not change.
+struct Lasting {
+    positions: Arc<Positions>,
+    choice: Option<Arc<Choice>>,
+    intake: Option<Arc<Intake>>,
+}
+
+impl Lasting {
+    fn of(routed: &Routed) -> Self {
+        let Routed { positions, choice, intake, .. } = routed;
+        Self { positions: positions.clone(), choice: choice.clone(), intake: intake.clone() }
     }
 }
 

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::choice::choice;
-use super::{Builder, limited};
+use super::{Builder, Lasting, limited};
 use crate::control::fleet::{Fleet, Member, ServiceState};
-use crate::model::{Endpoint, ServiceName, Track};
-use crate::table::{Backend, Budget, Circuit, Positions, Router, Terms};
+use crate::model::{Endpoint, ServiceLimits, ServiceName, Track};
+use crate::table::{Backend, Budget, Circuit, Intake, Positions, Rate, Router, Terms};
+use crate::tls::client::Secure;
 
 impl Builder {
     /// Builds the table for `fleet` as it is. By the names of services their positions go on, so that no turn is lost;
@@ -26,13 +27,15 @@ impl Builder {
             let name = &service.spec.name;
             self.agree(service);
             for member in &service.members {
-                self.add(service, member, addresses(&member.spec.address));
+                let known = member.spec.address.endpoint().map_or_else(|| Arc::from([]), &addresses);
+                self.add(service, member, known);
             }
             let before = self.places.get(name).and_then(|place| self.table.services.get(*place));
             let positions = before.map_or_else(Arc::<Positions>::default, |routed| routed.positions.clone());
             let choice = choice(&service.spec, &mut self.keys);
+            let intake = intake(before.and_then(|routed| routed.intake.as_deref()), service.spec.limits);
             places.insert(name.clone(), place);
-            services.push(Arc::new(self.routed(service, positions, choice)));
+            services.push(Arc::new(self.routed(service, Lasting { positions, choice, intake })));
         }
         (self.table.router, self.table.services, self.places) = (Arc::new(router), services, places);
         self.forget(fleet);
@@ -54,17 +57,23 @@ impl Builder {
     pub(super) fn add(&mut self, service: &ServiceState, member: &Member, addresses: Arc<[SocketAddr]>) {
         let Some(terms) = self.terms.get(&service.spec.name).cloned() else { return };
         let track = member.target.track;
+        let Some(spec) = service.spec.track(track) else { return };
+        let address = &member.spec.address;
         let field = |text: String| HeaderValue::try_from(text).ok();
         let limits = service.spec.limits.circuit;
         let before = self.backends.get(&member.target);
-        let circuit = before.and_then(|before| before.circuit.clone()).filter(|circuit| circuit.limits == limits);
-        let circuit = circuit.or_else(|| limited(limits).then(|| Arc::new(Circuit::new(limits))));
+        let circuit = before.filter(|before| before.upstream.h2 == spec.upstream.h2);
+        let circuit = circuit.and_then(|it| it.circuit.clone()).filter(|circuit| circuit.limits == limits);
+        let circuit = circuit.or_else(|| limited(limits).then(|| Arc::new(Circuit::new(limits, spec.upstream.h2))));
         let mut backend = Backend {
             key: 0,
             id: member.spec.id.clone(),
             track,
+            address: address.clone(),
             addresses,
-            authority: field(member.spec.address.to_string()).unwrap_or_else(|| HeaderValue::from_static("")),
+            authority: field(address.authority()).unwrap_or_else(|| HeaderValue::from_static("")),
+            secure: address.tls_host().and_then(|host| Secure::new(&spec.upstream.tls, host)),
+            upstream: spec.upstream.clone(),
             served_by: service.spec.served_by_header.then(|| field(format!("{track}/{}", member.spec.id))).flatten(),
             weight: member.spec.weight.get(),
             timeout: service.spec.timeout,
@@ -81,6 +90,8 @@ impl Builder {
                     return;
                 }
                 backend.key = before.key;
+                // With the sessions that can be resumed.
+                backend.secure.clone_from(&before.secure);
             }
             _ => {
                 self.next_key += 1;
@@ -107,10 +118,19 @@ impl Builder {
     }
 }
 
+/// What is taken for a service. A rate that stays what it was goes on counting.
+fn intake(before: Option<&Intake>, limits: ServiceLimits) -> Option<Arc<Intake>> {
+    let rate = before.and_then(|intake| intake.rate.clone()).filter(|rate| rate.spec == limits.rate);
+    let rate = rate.or_else(|| Rate::new(limits.rate).map(Arc::new));
+    let body = (limits.body > 0).then_some(limits.body);
+    (body.is_some() || rate.is_some()).then(|| Arc::new(Intake { body, rate }))
+}
+
 /// Whether connections to the one can be used for the other. Those that were counted under other limits can't.
 fn same_place(a: &Backend, b: &Backend) -> bool {
-    a.addresses == b.addresses
-        && a.authority == b.authority
+    a.address == b.address
+        && a.addresses == b.addresses
+        && a.upstream == b.upstream
         && same(a.circuit.as_ref(), b.circuit.as_ref())
         && Arc::ptr_eq(&a.outcomes, &b.outcomes)
 }

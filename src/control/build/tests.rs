@@ -1,7 +1,7 @@
 use super::*;
 use crate::control::specimen::{RISE, alert, endpoint, fleet, healthy, healthy_by, moment, pass_trial, probe, service};
 use crate::metrics::Metrics;
-use crate::model::{Affinity, BackendId, ServiceSpec};
+use crate::model::{Affinity, BackendId, RateSpec, ServiceSpec};
 use crate::proxy::split;
 use crate::table::{Pins, TrialState};
 
@@ -309,6 +309,29 @@ fn a_backend_that_is_treated_otherwise_keeps_its_key_and_one_with_other_limits_d
     spec.limits.circuit.requests = 0;
     reload(&mut fleet, &mut builder, &[spec]);
     assert!(builder.table().services[0].stable.members()[0].circuit.is_none());
+}
+
+#[test]
+fn a_rate_goes_on_counting_over_every_swap_in_which_it_is_the_same() {
+    let [stable, canary] = BOTH;
+    let mut spec = service(stable, canary);
+    spec.limits.rate = RateSpec { requests: 1, burst: 1 };
+    let mut fleet = healthy_by(spec.clone(), moment());
+    let mut builder = builder(&fleet);
+    let rate = |builder: &Builder| builder.table().services[0].intake.as_ref().unwrap().rate.clone().unwrap();
+    let first = rate(&builder);
+    builder.reroute(&fleet.services[0]);
+    spec.limits.body = 5;
+    reload(&mut fleet, &mut builder, std::slice::from_ref(&spec));
+    assert!(Arc::ptr_eq(&first, &rate(&builder)));
+    assert_eq!(builder.table().services[0].intake.as_ref().unwrap().body, Some(5));
+
+    spec.limits.rate.burst = 2;
+    reload(&mut fleet, &mut builder, std::slice::from_ref(&spec));
+    assert!(!Arc::ptr_eq(&first, &rate(&builder)));
+    (spec.limits.rate, spec.limits.body) = (RateSpec { requests: 0, burst: 0 }, 0);
+    reload(&mut fleet, &mut builder, &[spec]);
+    assert!(builder.table().services[0].intake.is_none());
 }
 
 fn reload(fleet: &mut Fleet, builder: &mut Builder, services: &[ServiceSpec]) {

@@ -60,7 +60,7 @@ fn report(track: Track, host: &str, passed: bool) -> ProbeReport {
     let spec = service((2, &["a", "b"]), (1, &["c"]));
     ProbeReport {
         target: ProbeTarget { service: spec.name, track, backend: crate::model::BackendId::new(host) },
-        endpoint: endpoint(host),
+        address: endpoint(host).into(),
         failure: (!passed).then(|| "refused".into()),
         health: if passed { Health::Up } else { Health::Down },
         seen: Instant::now(),

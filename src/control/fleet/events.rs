@@ -9,7 +9,7 @@ impl ServiceState {
     /// `None` for a backend that is not configured, or not at this address. A prober that has just begun knows less
     /// than what is known here: it changes nothing until it has made up its mind.
     pub(super) fn probed(&mut self, report: &ProbeReport, now: Moment) -> Option<Change> {
-        let asked = |member: &Member| member.target == report.target && member.spec.address == report.endpoint;
+        let asked = |member: &Member| member.target == report.target && member.spec.address == report.address;
         let place = self.members.iter().position(asked)?;
         Some(self.event("probe", now, |service, notes| {
             let passed = report.failure.is_none();

@@ -7,16 +7,18 @@ use std::time::Duration;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use crate::health::probe::probe;
-use crate::model::{Endpoint, ProbeSpec, StatusRanges};
+use crate::health::probe::{Place, probe};
+use crate::model::{Endpoint, ProbeQuestion, ProbeSpec, StatusRanges};
 
 /// 1 when a GET is answered in time with one of the statuses, else 0.
 pub(super) async fn ask(endpoint: &Endpoint, path: &str, expect_status: &StatusRanges, limit: Duration) -> f64 {
     let spec = ProbeSpec {
-        path: path.to_owned(),
+        question: ProbeQuestion::Http {
+            path: path.to_owned(),
+            expect_status: expect_status.clone(),
+            expect_body: String::new(),
+        },
         host: String::new(),
-        expect_status: expect_status.clone(),
-        expect_body: String::new(),
         interval: limit,
         timeout: limit,
         fall: NonZeroU32::MIN,
@@ -24,7 +26,7 @@ pub(super) async fn ask(endpoint: &Endpoint, path: &str, expect_status: &StatusR
     };
     let asked = async {
         let addresses: Vec<SocketAddr> = lookup_host((&*endpoint.host, endpoint.port)).await.ok()?.collect();
-        probe(&spec, endpoint, &addresses).await.ok()
+        probe(&spec, &Place::plain(endpoint.clone()), &addresses).await.ok()
     };
     // Of the name and the answer together.
     if timeout(limit, asked).await.is_ok_and(|answered| answered.is_some()) { 1.0 } else { 0.0 }

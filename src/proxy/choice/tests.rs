@@ -7,8 +7,8 @@ use http::header::{COOKIE, HeaderName};
 use super::*;
 use crate::metrics::Metrics;
 use crate::model::{
-    BackendId, Balance, Condition, CookieSpec, PoolLimits, ProbeTarget, RetrySpec, RuleSpec, Secret, ServiceName,
-    TesterSpec, Timeouts,
+    BackendId, Balance, Condition, CookieSpec, Endpoint, PoolLimits, ProbeTarget, RetrySpec, RuleSpec, Secret,
+    ServiceName, TesterSpec, Timeouts, Upstream,
 };
 use crate::table::{Keys, Lane, Pins, Positions, Schedule, Split, Terms};
 
@@ -29,6 +29,7 @@ fn web(choice: Choice) -> Routed {
         finishing: Vec::new(),
         ejected: false,
         choice: Some(Arc::new(choice)),
+        intake: None,
         positions: Arc::new(Positions::default()),
     }
 }
@@ -43,6 +44,9 @@ fn backend(track: Track, id: &str) -> Arc<Backend> {
         track,
         addresses: Arc::from([SocketAddr::from(([127, 0, 0, 1], 1))]),
         authority: HeaderValue::from_static("127.0.0.1:1"),
+        address: Endpoint { host: "127.0.0.1".into(), port: 1 }.into(),
+        upstream: Upstream::default(),
+        secure: None,
         served_by: None,
         weight: 1,
         timeout: Timeouts { connect: second, response: second, idle: second, tunnel: second },

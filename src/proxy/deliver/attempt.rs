@@ -1,5 +1,6 @@
 //! One attempt at one backend: over a pooled connection or a fresh one, and sent again where that is safe.
 
+use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -7,32 +8,34 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::Response;
 use hyper::body::Incoming;
 
-use super::super::connect;
 use super::super::exchange::Exchange;
 use super::super::handler::Client;
+use super::super::pace::Pace;
 use super::super::refusal::Refusal;
-use super::super::upstream::{Connection, Unanswered};
-use super::super::worker::Worker;
+use super::super::upstream::{Connection, Fate, Owner, Unanswered, form};
+use super::super::{connect, opening};
 use super::errand::Errand;
-use super::{again, waiting, whole};
+use super::whole::Whole;
+use super::{again, framing, waiting, whole};
 use crate::metrics::Failure;
 use crate::model::Track;
 use crate::table::Backend;
 
 /// Fresh connections that are tried for one attempt whose bytes never went out.
 const MAX_CONNECTS: u32 = 3;
+/// How often one attempt is made that the backend does not look at.
+const MAX_REFUSALS: u32 = 3;
 
 /// What a backend answered. Filled in where it lies: a response is too large to be handed from function to function.
 #[derive(Default)]
 pub(in crate::proxy) struct Answer {
     pub(in crate::proxy) response: Option<Response<Incoming>>,
     /// The whole body, if it was short and the request could have been repeated.
-    pub(in crate::proxy) whole: Option<Bytes>,
-    pub(in crate::proxy) connection: Option<Box<Connection>>,
+    pub(in crate::proxy) whole: Option<Whole>,
+    pub(in crate::proxy) connection: Option<Connection>,
 }
 
 /// How an attempt ended.
@@ -56,7 +59,7 @@ pub(super) enum Ended {
 /// it is short and could be retried.
 ///
 /// - A request of which nothing was written, because the pooled connection turned out to be closed, is sent again on a
-///   fresh connection, whatever its method.
+///   fresh connection, whatever its method; and so is one that the backend says it has not looked at.
 /// - One that was written to a *reused* connection and got no byte back is sent again, once, if it is a GET, HEAD or
 ///   OPTIONS without a body.
 ///
@@ -64,29 +67,35 @@ pub(super) enum Ended {
 /// dropped, it closes the connection that it uses.
 pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut Errand, answer: &mut Answer) -> Ended {
     let (worker, pace) = (&client.worker, &client.pace);
-    let mut pooled = first_connection(worker, exchange, errand);
-    let mut connects = 0;
+    let owner = client.owner(&exchange.backend);
+    let mut pooled = first_connection(client, exchange, errand, &owner);
+    let (mut connects, mut refusals) = (0, 0);
     loop {
-        let reused = pooled.is_some();
+        let pooled_before = pooled.is_some();
         let mut connection = match pooled.take() {
             Some(connection) => connection,
             None if connects == MAX_CONNECTS => return Ended::Failed(Failure::Closed),
             None => {
                 connects += 1;
                 // Boxed: connecting is rare, and its state would make every request's larger.
-                match Box::pin(fresh_connection(worker, exchange, errand)).await {
+                match Box::pin(fresh_connection(client, exchange, errand, owner.clone())).await {
                     Ok(connection) => connection,
                     Err(ended) => return ended,
                 }
             }
         };
+        let reused = pooled_before || connection.is_shared();
         if let Some(other) = worker.table.read(|table| again::rerouted(table, exchange, errand)) {
             worker.pool.put(&exchange.backend, connection, Instant::now());
             return Ended::Left(other);
         }
-        let Some(request) = errand.take(&exchange.backend) else { return Ended::Failed(Failure::Closed) };
+        let Some(mut request) = errand.take(&exchange.backend) else { return Ended::Failed(Failure::Closed) };
         if errand.upgrade.is_some() {
             connection.reserve();
+        } else if exchange.backend.upstream.h2
+            && form::http2(&mut request, exchange.backend.secure.is_some()).is_none()
+        {
+            return Ended::ByClient(Refusal::Host);
         }
         let timeout = exchange.backend.timeout;
         if exchange.backend.circuit.is_some() {
@@ -98,18 +107,28 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
         let mut error = match head(client, exchange, errand, &mut connection, sent, answer).await {
             Ok(()) => return answered(client, exchange, errand, connection, answer).await,
             Err(GivenUp::Unanswered(error)) => error,
-            Err(GivenUp::Missed) if pace.gone() => return Ended::ByClient(Refusal::ClientGone),
-            Err(GivenUp::Missed) if pace.starved() => return Ended::ByClient(Refusal::SlowClient),
-            Err(GivenUp::Missed) => return Ended::Failed(Failure::Timeout),
+            Err(GivenUp::Missed) if pace.gone() => return Ended::ByClient(gone(pace)),
+            Err(GivenUp::Missed) if pace.starved() => return Ended::ByClient(slow(pace)),
+            Err(GivenUp::Missed) => {
+                connection.missed();
+                return Ended::Failed(Failure::Timeout);
+            }
             Err(GivenUp::Ejected) => return Ended::Ejected,
         };
         if pace.gone() {
-            return Ended::ByClient(Refusal::ClientGone);
+            return Ended::ByClient(gone(pace));
         }
-        let failure = kind(error.error());
-        let silent = failure == Failure::Closed && !connection.heard_any();
+        let (failure, fate) = (kind(error.error()), connection.fate(error.error()));
+        let silent = failure == Failure::Closed && fate == Fate::Silent;
         match error.take_message() {
             Some(unsent) => errand.put_back(unsent),
+            None if fate == Fate::Refused => {
+                errand.take_back();
+                refusals += 1;
+                if refusals == MAX_REFUSALS || !errand.is_at_hand() {
+                    return Ended::Failed(failure);
+                }
+            }
             None if silent && reused && errand.is_resendable() && !super::is_poison(worker, exchange, errand) => {}
             None => {
                 tracing::debug!(backend = %exchange.backend.id, error = %error.error(), "no response");
@@ -126,17 +145,32 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
 /// A pooled connection, if there is one. A request under which a backend died gets a fresh one: whether that ends
 /// without a byte as well must not be left in doubt by a connection that had been closed before. An upgrade gets one of
 /// its own.
-fn first_connection(worker: &Worker, exchange: &Exchange, errand: &Errand) -> Option<Box<Connection>> {
+fn first_connection(client: &Client, exchange: &Exchange, errand: &Errand, owner: &Owner) -> Option<Connection> {
     // At its limits a backend gets no fresh connection beside an idle one.
     let fresh = errand.upgrade.is_some() || (errand.killed_one && exchange.backend.circuit.is_none());
-    if fresh { None } else { worker.pool.take(&exchange.backend) }
+    if fresh { None } else { client.worker.pool.take(&exchange.backend, owner.as_deref()) }
 }
 
 /// A new connection, unless the backend leaves the rotation meanwhile.
-async fn fresh_connection(worker: &Worker, exchange: &Exchange, errand: &mut Errand) -> Result<Box<Connection>, Ended> {
+async fn fresh_connection(
+    client: &Client,
+    exchange: &Exchange,
+    errand: &mut Errand,
+    owner: Owner,
+) -> Result<Connection, Ended> {
+    let (worker, backend) = (&client.worker, &exchange.backend);
+    // An upgrade is HTTP/1.1 whatever the track speaks.
+    let shared = backend.upstream.h2 && errand.upgrade.is_none();
+    let opening = async {
+        if shared {
+            opening::stream(worker, backend, owner).await
+        } else {
+            connect::http1(worker, backend, owner).await
+        }
+    };
     let opened = tokio::select! {
         biased;
-        opened = connect::open(worker, &exchange.backend) => opened,
+        opened = opening => opened,
         other = waiting::left(worker, exchange, errand) => return Err(Ended::Left(other)),
     };
     opened.map_err(|error| {
@@ -168,7 +202,7 @@ async fn head(
     let watched = exchange.backend.track == Track::Canary && !errand.retried && errand.is_repeatable();
     let mut changed = pin!(watched.then(|| worker.waiting.changed()));
     poll_fn(|cx| {
-        match connection.poll_response(sent.as_mut(), cx) {
+        match connection.poll_response(sent.as_mut(), pace, cx) {
             Poll::Ready(Ok(response)) => {
                 answer.response = Some(response);
                 return Poll::Ready(Ok(()));
@@ -195,7 +229,7 @@ async fn answered(
     client: &Client,
     exchange: &Exchange,
     errand: &Errand,
-    mut connection: Box<Connection>,
+    mut connection: Connection,
     answer: &mut Answer,
 ) -> Ended {
     let Some(response) = &mut answer.response else { return Ended::Failed(Failure::Closed) };
@@ -207,6 +241,9 @@ async fn answered(
         }
         answer.connection = Some(connection);
         return Ended::Answered { rejected: false };
+    }
+    if !framing::is_clear(response) {
+        return Ended::Failed(Failure::Malformed);
     }
     let rejected = errand.rejects(exchange, response.status());
     if !rejected && !client.pace.uploading() && whole::is_short(response.body()) && errand.is_repeatable() {
@@ -220,8 +257,23 @@ async fn answered(
     Ended::Answered { rejected }
 }
 
+/// Why the request's body ended before its end.
+fn gone(pace: &Pace) -> Refusal {
+    if pace.overran() { Refusal::Body } else { Refusal::ClientGone }
+}
+
+/// Why a client's body is not waited for any longer.
+fn slow(pace: &Pace) -> Refusal {
+    if pace.is_slow() { Refusal::SlowBody } else { Refusal::SlowClient }
+}
+
 fn kind(error: &hyper::Error) -> Failure {
-    if error.is_parse() || error.is_parse_too_large() || error.is_parse_status() {
+    let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    if h2.is_some_and(h2::Error::is_library)
+        || error.is_parse()
+        || error.is_parse_too_large()
+        || error.is_parse_status()
+    {
         Failure::Malformed
     } else {
         Failure::Closed

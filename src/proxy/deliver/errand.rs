@@ -7,14 +7,15 @@ use super::super::choice::Pinned;
 use super::super::exchange::Exchange;
 use super::super::upgrade::Upgrade;
 use super::super::upload::Upload;
+use super::super::upstream::form;
 use super::retry;
 use super::spare::Spare;
-use crate::model::{RetrySpec, ServiceName};
+use crate::model::ServiceName;
 use crate::table::{Backend, Routed, RoutingTable, host_name};
 
 /// One request on its way, until a backend has answered it.
 ///
-/// Of a request that may be repeated a spare is kept when it is sent: the price of every resend and retry, and a
+/// Of a request that may be repeated, or that an HTTP/2 backend may refuse to look at, a spare is kept when it is sent: the price of every resend and retry, and a
 /// fraction of what reading it from the wire costs; the body is shared and not copied. All other requests are moved:
 /// what was sent of them is gone, unless it comes back unsent.
 pub(in crate::proxy) struct Errand {
@@ -43,17 +44,18 @@ pub(in crate::proxy) struct Errand {
 }
 
 impl Errand {
-    /// `named`: the request has a `Host`. `pinned`: why its backend was chosen.
+    /// `backend`: the one that is tried first. `named`: the request has a `Host`. `pinned`: why its backend was chosen.
     pub(in crate::proxy) fn new(
         mut request: Request<Upload>,
-        spec: &RetrySpec,
+        backend: &Backend,
         generation: u64,
         named: bool,
         pinned: Pinned,
     ) -> Self {
+        let spec = &backend.terms.retry;
         let (safe, repeatable) = (retry::is_safe(request.method()), retry::may_repeat(request.method(), spec));
         let bodiless = !request.body().is_some();
-        if repeatable && !bodiless {
+        if (repeatable || backend.upstream.h2) && !bodiless {
             let upload = std::mem::replace(request.body_mut(), Upload::none());
             *request.body_mut() = upload.keep(spec.buffer);
         }
@@ -86,7 +88,7 @@ impl Errand {
         if !self.named {
             request.headers_mut().insert(HOST, backend.authority.clone());
         }
-        if self.repeatable {
+        if self.repeatable || backend.upstream.h2 {
             self.spare = Spare::of(request);
         }
         self.written += 1;
@@ -94,9 +96,16 @@ impl Errand {
     }
 
     /// It came back: nothing of it went out.
-    pub(super) fn put_back(&mut self, unsent: Request<Upload>) {
+    pub(super) fn put_back(&mut self, mut unsent: Request<Upload>) {
+        form::http1(&mut unsent);
         self.request = Some(unsent);
         self.spare = None;
+        self.written -= 1;
+    }
+
+    /// It went out, but nobody has looked at it. It can be sent from its beginning if that is [at
+    /// hand](Self::is_at_hand).
+    pub(super) fn take_back(&mut self) {
         self.written -= 1;
     }
 

@@ -10,6 +10,7 @@ mod again;
 mod attempt;
 mod enter;
 mod errand;
+mod framing;
 mod next;
 mod poison;
 mod replay;
@@ -38,6 +39,7 @@ pub(super) use replay::Replay;
 pub(super) use retry::is_pass;
 pub(super) use trial::claim;
 pub(super) use waiting::Waiting;
+pub(super) use whole::Whole;
 
 /// What all workers know together. Touched only by requests that failed or wait for a connection.
 #[derive(Debug, Default)]

@@ -6,6 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -20,6 +21,21 @@ pub(super) fn is_short(body: &Incoming) -> bool {
     !body.is_end_stream() && body.size_hint().exact().is_some_and(|length| length <= SHORT)
 }
 
+/// A short body that is here to its end.
+#[derive(Default)]
+pub(in crate::proxy) struct Whole {
+    pub(in crate::proxy) body: Bytes,
+    /// Beside a length only HTTP/2 has any.
+    pub(in crate::proxy) trailers: Option<Box<HeaderMap>>,
+}
+
+impl Whole {
+    /// Whether nothing of it is left.
+    pub(in crate::proxy) fn is_empty(&self) -> bool {
+        self.body.is_empty() && self.trailers.is_none()
+    }
+}
+
 /// Reads a short body to its end. It may stand still for `idle`. `None`: it broke off or stood still for longer.
 ///
 /// As a rule the body has come with the head, and nothing waits here and nothing is copied. Cancel safe: dropped, what
@@ -29,7 +45,8 @@ pub(super) async fn read(
     body: &mut Incoming,
     pace: &Pace,
     idle: Duration,
-) -> Option<Bytes> {
+) -> Option<Whole> {
+    let mut trailers = None;
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     let mut progress = true;
@@ -41,7 +58,13 @@ pub(super) async fn read(
             match connection.poll_frame(body, cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     progress = true;
-                    let Ok(data) = frame.into_data() else { continue };
+                    let data = match frame.into_data() {
+                        Ok(data) => data,
+                        Err(frame) => {
+                            trailers = frame.into_trailers().ok().map(Box::new);
+                            continue;
+                        }
+                    };
                     if first.is_empty() {
                         first = data;
                         continue;
@@ -69,5 +92,5 @@ pub(super) async fn read(
         }
     })
     .await?;
-    Some(if all.is_empty() { first } else { all.freeze() })
+    Some(Whole { body: if all.is_empty() { first } else { all.freeze() }, trailers })
 }

@@ -11,19 +11,24 @@ pub struct Found {
     /// The first `Host`.
     pub host: Option<HeaderValue>,
     pub hosts: usize,
+    /// Of all fields, with what stands between and after name and value.
+    pub bytes: usize,
     pub(super) connection: bool,
     pub(super) hop_by_hop: bool,
     pub(super) te: bool,
     /// There is `Upgrade`.
     pub upgrade: bool,
     pub(super) forwarded: bool,
+    pub(super) twins: bool,
 }
 
 /// Looks through the fields of a message once.
 pub fn scan(headers: &HeaderMap) -> Found {
     let mut found = Found::default();
     for (name, value) in headers {
-        match name.as_str() {
+        let name = name.as_str();
+        found.bytes += name.len() + value.len() + ": \r\n".len();
+        match name {
             "host" => {
                 found.hosts += 1;
                 found.host.get_or_insert_with(|| value.clone());
@@ -35,10 +40,34 @@ pub fn scan(headers: &HeaderMap) -> Found {
             "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" | "x-real-ip" | "forwarded" => {
                 found.forwarded = true;
             }
+            name if is_twin(name) => found.twins = true,
             _ => {}
         }
     }
     found
+}
+
+/// Whether a field is one of ours but for an underscore. Backends in the manner of CGI know both by one name, and would
+/// take for ours what a client wrote.
+fn is_twin(name: &str) -> bool {
+    matches!(name.len(), 9 | 14..=17)
+        && name.contains('_')
+        && OURS.iter().any(|ours| {
+            let same = |(a, b): (u8, u8)| a == b || (a == b'_' && b == b'-');
+            ours.as_str().len() == name.len() && name.bytes().zip(ours.as_str().bytes()).all(same)
+        })
+}
+
+/// Fields that say where a message came from or where it ends.
+const OURS: [HeaderName; 6] =
+    [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REAL_IP, CONTENT_LENGTH, TRANSFER_ENCODING];
+
+/// Removes the fields that differ from ours by underscores only.
+pub(super) fn strip_twins(headers: &mut HeaderMap) {
+    let twins: Vec<HeaderName> = headers.keys().filter(|name| is_twin(name.as_str())).cloned().collect();
+    for name in twins {
+        headers.remove(name);
+    }
 }
 
 /// Removes every hop-by-hop field, those that `Connection` names included. `Trailer` stays: it describes the message.

@@ -26,6 +26,12 @@ impl Sender {
         let address = HeaderValue::try_from(address.to_string()).expect("an address is a valid field value");
         Self { address, trusted, scheme: HeaderValue::from_static(scheme.as_str()) }
     }
+
+    /// Whether the client has come over TLS: on this connection, or to the trusted proxy that says so.
+    pub fn comes_over_tls(&self, headers: &HeaderMap) -> bool {
+        let says_so = || headers.get(X_FORWARDED_PROTO).is_some_and(|proto| proto == Scheme::Https.as_str());
+        self.scheme == Scheme::Https.as_str() || (self.trusted && says_so())
+    }
 }
 
 /// Takes hop-by-hop fields off a request and puts on where it came from. `found` is what [`scan`](super::scan) found in
@@ -33,10 +39,13 @@ impl Sender {
 ///
 /// `Host` stays as it is. `X-Forwarded-For`, `-Proto`, `-Host`, `X-Real-IP` and `Forwarded` of a sender that is not
 /// trusted are dropped; those of a trusted one are kept, and its address is added to `X-Forwarded-For`. `TE: trailers`
-/// is renewed for the next hop (RFC 9110, 10.1.4).
+/// is renewed for the next hop (RFC 9110, 10.1.4). Fields such as `X_Forwarded_For` are dropped whoever sent them.
 pub fn forward_request(headers: &mut HeaderMap, found: &Found, version: Version, sender: &Sender, via: bool) {
     let trailers = found.te && accepts_trailers(headers);
     hop::strip(headers, found);
+    if found.twins {
+        hop::strip_twins(headers);
+    }
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
@@ -157,6 +166,17 @@ mod tests {
             ("via", "1.1 coalmine"),
         ]);
         assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn nobody_passes_a_field_of_ours_with_an_underscore() {
+        for twin in ["x_forwarded_for", "x-forwarded_proto", "x_forwarded-host", "x_real_ip", "content_length"] {
+            for network in [STRANGER, FRIEND] {
+                let out = forwarded(&[("host", "a"), (twin, "1"), ("x_api_key", "k")], network);
+                assert!(!out.contains_key(twin) && out["x_api_key"] == "k", "{twin}");
+                assert_eq!(out["x-forwarded-for"], "10.1.2.3");
+            }
+        }
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl Refusing {
 }
 
 /// All backends of the test run share one thread, whatever runtime their test has.
-fn runtime() -> &'static Handle {
+pub(super) fn runtime() -> &'static Handle {
     static RUNTIME: OnceLock<Handle> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

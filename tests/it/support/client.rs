@@ -1,7 +1,10 @@
 //! A client that sends the bytes it is given and shows what comes back, complete or not.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 use super::eventually::{DEADLINE, for_a_while};
 use super::wire::{Body, Head};
@@ -53,11 +56,46 @@ impl Connection {
     }
 
     pub(crate) fn try_open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, DEADLINE)?;
+        Self::over(TcpStream::connect_timeout(&address, DEADLINE)?)
+    }
+
+    fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(DEADLINE))?;
         stream.set_write_timeout(Some(DEADLINE))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::new() })
+    }
+
+    /// The same with another deadline for every read and write.
+    #[track_caller]
+    pub(crate) fn open_patiently(address: SocketAddr, deadline: Duration) -> Self {
+        let connection = Self::open(address);
+        connection.stream.set_read_timeout(Some(deadline)).unwrap();
+        connection.stream.set_write_timeout(Some(deadline)).unwrap();
+        connection
+    }
+
+    /// The same with a small buffer for what comes.
+    #[track_caller]
+    pub(crate) fn open_narrow(address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        socket.connect_timeout(&address.into(), DEADLINE).unwrap();
+        Self::over(socket.into()).unwrap()
+    }
+
+    /// The same from an address of this host, such as 127.0.0.2.
+    #[track_caller]
+    pub(crate) fn open_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
+        socket.connect_timeout(&address.into(), DEADLINE).unwrap();
+        Self::over(socket.into()).unwrap()
+    }
+
+    /// Of this end.
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
     }
 
     /// One request without a body; `fields` are whole lines without their ends.
@@ -103,12 +141,23 @@ impl Connection {
         self.response(bodiless)
     }
 
-    /// Whether the other side has closed it, as a client looks before it uses a connection again.
-    #[allow(dead_code, reason = "the fault suite uses it")]
+    /// Whether something unasked has come, or the end, as a client looks before it uses a connection again.
     pub(crate) fn has_ended(&self) -> bool {
         let peeked = self.stream.set_nonblocking(true).and_then(|()| self.stream.peek(&mut [0]));
         let open = matches!(&peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         !open || self.stream.set_nonblocking(false).is_err()
+    }
+
+    /// Sends, and reads the answer at the same time.
+    #[track_caller]
+    pub(crate) fn exchange(&mut self, bytes: &str) -> Response {
+        let mut writer = self.stream.try_clone().unwrap();
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(move || writer.write_all(bytes.as_bytes()));
+            let answer = self.receive();
+            writing.join().unwrap().unwrap();
+            answer
+        })
     }
 
     /// The next head, interim responses among them; what follows stays to be read by [`Connection::receive_until`].
@@ -131,7 +180,7 @@ impl Connection {
     }
 
     /// Takes in what has come, in so many steps of at most 64 KiB with a pause before each: a slow reader.
-    pub(crate) fn dawdle(&mut self, steps: u32, pause: std::time::Duration) {
+    pub(crate) fn dawdle(&mut self, steps: u32, pause: Duration) {
         for _ in 0..steps {
             for_a_while(pause);
             self.read().unwrap();
@@ -157,7 +206,7 @@ impl Connection {
     /// Writes `piece` again and again until nothing more is taken for a second, or `limit` bytes are reached. Gives
     /// the number of bytes taken.
     pub(crate) fn write_until_blocked(&mut self, piece: &[u8], limit: u64) -> u64 {
-        self.stream.set_write_timeout(Some(std::time::Duration::from_secs(1))).unwrap();
+        self.stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
         let mut taken = 0;
         while taken < limit {
             match self.stream.write(piece) {

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -70,14 +71,27 @@ impl Coalmine {
         Self::start_by(config, command)
     }
 
+    /// The same by `command`, whoever runs it: everybody may read the configuration.
+    #[track_caller]
+    pub(crate) fn start_readable(config: &Config, command: Command) -> Self {
+        let (directory, path) = config.write();
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        Self::start_in(directory, &path, command, Stdio::piped())
+    }
+
     #[track_caller]
     fn start_by(config: &Config, command: Command) -> Self {
         Self::start_with(config, command, Stdio::piped())
     }
 
     #[track_caller]
-    fn start_with(config: &Config, mut command: Command, stdin: Stdio) -> Self {
+    fn start_with(config: &Config, command: Command, stdin: Stdio) -> Self {
         let (directory, path) = config.write();
+        Self::start_in(directory, &path, command, stdin)
+    }
+
+    #[track_caller]
+    fn start_in(directory: TempDir, path: &Path, mut command: Command, stdin: Stdio) -> Self {
         command.args(["serve", "-c"]).arg(path);
         let mut process = Process::start_with(bare(command), stdin);
         let mut listening = |listener: &str| {
@@ -192,6 +206,20 @@ impl Coalmine {
     #[track_caller]
     pub(crate) fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         metrics::sum(&self.ask("GET", "/metrics").text(), name, labels).unwrap_or(0.0)
+    }
+
+    /// How often a limit or a check has fired.
+    #[track_caller]
+    pub(crate) fn refused(&self, reason: &str) -> f64 {
+        self.metric("coalmine_refused_total", &[("reason", reason)])
+    }
+
+    /// Resident memory in KiB.
+    #[track_caller]
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.pid())).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        resident.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// One request through the proxy on a connection of its own.

@@ -14,6 +14,8 @@ use super::coalmine::Coalmine;
 #[derive(Clone, Default)]
 pub(crate) struct Config {
     listen: String,
+    tls: String,
+    limits: String,
     log: String,
     admin: String,
     balancer: String,
@@ -45,6 +47,18 @@ impl Config {
     /// One line for `[listen]`. `http` is set already.
     pub(crate) fn listen(mut self, line: &str) -> Self {
         push(&mut self.listen, line);
+        self
+    }
+
+    /// A `[[tls.certificate]]`, after those before it.
+    pub(crate) fn certificate(mut self, lines: &str) -> Self {
+        push(&mut self.tls, &format!("[[tls.certificate]]\n{lines}"));
+        self
+    }
+
+    /// One line for `[limits]`.
+    pub(crate) fn limits(mut self, line: &str) -> Self {
+        push(&mut self.limits, line);
         self
     }
 
@@ -115,6 +129,8 @@ impl Config {
         let http = unless_set(&self.listen, "http", "http = [\"127.0.0.1:0\"]\n");
         let admin = unless_set(&self.admin, "listen", "listen = \"127.0.0.1:0\"\n");
         text += &format!("[listen]\n{http}{}\n[log]\n{}\n[admin]\n{admin}{}\n", self.listen, self.log, self.admin);
+        text += &self.tls;
+        text += &format!("[limits]\n{}", self.limits);
         text += &self.balancer;
         if let Some(redis) = &self.redis {
             text += &format!("[redis]\n{redis}\n");

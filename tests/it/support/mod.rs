@@ -1,6 +1,7 @@
 //! What the tests stand on: the real program, scripted backends, a real Redis, a client that shows every byte.
 
 pub(crate) mod agent;
+pub(crate) mod authority;
 pub(crate) mod backend;
 pub(crate) mod certificates;
 pub(crate) mod client;
@@ -8,7 +9,11 @@ pub(crate) mod clients;
 pub(crate) mod coalmine;
 pub(crate) mod config;
 mod conversation;
+pub(crate) mod door;
 pub(crate) mod eventually;
+pub(crate) mod frames;
+pub(crate) mod h2_backend;
+pub(crate) mod http2;
 pub(crate) mod lineage;
 pub(crate) mod load;
 pub(crate) mod metrics;
@@ -25,7 +30,9 @@ pub(crate) mod wire;
 pub(crate) use backend::Backend;
 pub(crate) use client::Connection;
 pub(crate) use config::{Config, Service};
+pub(crate) use door::Door;
 pub(crate) use eventually::{eventually, for_a_while};
+pub(crate) use h2_backend::{Deed, H2Backend};
 pub(crate) use lineage::Lineage;
 pub(crate) use load::{Steady, load};
 pub(crate) use redis::Redis;

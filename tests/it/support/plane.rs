@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use coalmine::metrics::Metrics;
 use coalmine::model::{
-    BackendId, Balance, CircuitLimits, LimitSettings, ListenSettings, PathPrefix, PoolLimits, ProbeTarget, RateSpec,
-    RetrySpec, Scheme, ServiceName, StatusRanges, Timeouts, Track,
+    BackendId, Balance, CircuitLimits, Endpoint, LimitSettings, ListenSettings, PathPrefix, PoolLimits, ProbeTarget,
+    RateSpec, RetrySpec, Scheme, ServiceName, StatusRanges, Timeouts, Track, Upstream,
 };
 use coalmine::proxy::{self, Front, FrontSettings, Listener, Stop};
 use coalmine::table::{
     Alarm, Backend, Budget, Circuit, Lane, Outcomes, Positions, Routed, Router, RoutingTable, Sample, Schedule, Split,
     TableWriter, Terms, Trial, Trying, table,
 };
+use coalmine::tls;
 use http::HeaderValue;
 
 use super::client::{Connection, Response, get};
@@ -62,6 +63,8 @@ impl Plane {
             access: None,
             table: reader,
             metrics: metrics.data.clone(),
+            tls: tls::Acceptor::new(&tls::Store::default(), false).unwrap(),
+            redirect: None,
             stop: stop.clone(),
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -136,6 +139,7 @@ impl Plane {
             finishing: Vec::new(),
             ejected: !admitted,
             choice: None,
+            intake: None,
             positions: self.positions.clone(),
         };
         let prefix = PathPrefix::new("/").unwrap();
@@ -149,8 +153,11 @@ impl Plane {
             key: (self.stable.len() + self.canary.len()) as u64 + 1,
             id: target.backend.clone(),
             track,
+            address: Endpoint { host: address.ip().to_string().into(), port: address.port() }.into(),
             addresses: Arc::new([address]),
             authority: HeaderValue::try_from(address.to_string()).unwrap(),
+            upstream: Upstream::default(),
+            secure: None,
             served_by: None,
             weight: 1,
             timeout: Timeouts { connect: PATIENT, response: PATIENT, idle: PATIENT, tunnel: PATIENT },
@@ -159,7 +166,7 @@ impl Plane {
             terms: self.terms.clone(),
             outcomes: Arc::default(),
             together: None,
-            circuit: self.limits.map(|limits| Arc::new(Circuit::new(limits))),
+            circuit: self.limits.map(|limits| Arc::new(Circuit::new(limits, false))),
         })
     }
 

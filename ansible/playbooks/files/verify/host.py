@@ -1,9 +1,15 @@
-"""Says how this host is: units, the balancer's services, who holds the address, Redis. One argument, JSON; prints JSON."""
+"""Says how this host is: units, the balancer's services and certificates, who holds the address, Redis.
 
+One argument, JSON; prints JSON.
+"""
+
+import ipaddress
 import json
 import socket
+import ssl
 import subprocess
 import sys
+import time
 import urllib.request
 
 TIMEOUT = 3
@@ -14,6 +20,7 @@ def main(asked):
         "units": {unit: active(unit) for unit in asked["units"]},
         "holds": holds(asked["address"]) if asked["address"] else None,
         "services": services(asked["admin"]) if asked["admin"] else None,
+        "https": https(**asked["https"]) if asked["https"] else None,
         "redis": redis(asked["redis"], "PING") if asked["redis"] else None,
         "primary": primary(asked["sentinel"], asked["primary"]) if asked["sentinel"] else None,
     }
@@ -34,6 +41,30 @@ def services(admin):
         with urllib.request.urlopen(f"http://{admin}/api/v1/services", timeout=TIMEOUT) as answer:
             return json.load(answer)["services"]
     except (OSError, ValueError, KeyError) as error:
+        return {"error": str(error)}
+
+
+def https(addresses, names, ca, own, proxies):
+    """What a client of each name gets from the first address: how long its certificate holds, and the protocol."""
+    context = ssl.create_default_context()
+    if ca:
+        context.load_verify_locations(cadata=ca)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    host, port = addresses[0].rsplit(":", 1)
+    place = own if host in ("0.0.0.0", "[::]") else host.strip("[]"), int(port)
+    # From such a network a connection has to say first whom it is for.
+    proxied = any(ipaddress.ip_address(place[0]) in ipaddress.ip_network(network, strict=False) for network in proxies)
+    return {name: greet(place, name, context, b"PROXY UNKNOWN\r\n" if proxied else b"") for name in names}
+
+
+def greet(place, name, context, before):
+    try:
+        with socket.create_connection(place, TIMEOUT) as link:
+            link.sendall(before)
+            with context.wrap_socket(link, server_hostname=name) as guarded:
+                until = ssl.cert_time_to_seconds(guarded.getpeercert()["notAfter"])
+                return {"days": int((until - time.time()) // 86400), "protocol": guarded.selected_alpn_protocol()}
+    except OSError as error:
         return {"error": str(error)}
 
 

@@ -6,6 +6,9 @@ Exit 0: nothing is. Exit 1: something is.
 import json
 import sys
 
+# As Prometheus warns.
+DAYS = 14
+
 
 def report(given):
     """The lines of the table, and the faults."""
@@ -25,6 +28,7 @@ def report(given):
     for host, it in seen.items():
         if it["services"] is not None:
             of_balancer(host, it["services"], given["backends"], bool(given["address"]) and not it["holds"], rows, faults)
+        certificates(host, it["https"] or {}, rows, faults)
     address(given["address"], seen, rows, faults)
     redis(seen, rows, faults)
     return rows, faults
@@ -56,6 +60,17 @@ def of_balancer(host, services, wanted, idle, rows, faults):
     for name in sorted(name for name, hosts in wanted.items() if hosts):
         if name not in [service["name"] for service in services]:
             faults.append(f"{host}: there is no service {name}")
+
+
+def certificates(host, names, rows, faults):
+    for name, it in names.items():
+        if "error" in it:
+            rows.append((host, f"https {name}", "refused", ""))
+            faults.append(f"{host}: https for {name}: {it['error']}")
+            continue
+        rows.append((host, f"https {name}", it["protocol"] or "http/1.1", f"{it['days']} days left"))
+        if it["days"] < DAYS:
+            faults.append(f"{host}: the certificate for {name} ends in {it['days']} days")
 
 
 def address(floating, seen, rows, faults):

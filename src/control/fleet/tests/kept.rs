@@ -77,7 +77,7 @@ fn backends_of_stable_that_were_out_stay_out() {
     probe_at(&mut old, Track::Stable, "b", false, now);
     probe_at(&mut old, Track::Stable, "y", false, now);
     let mut moved = spec.clone();
-    moved.stable.backends[3].address = endpoint("elsewhere");
+    moved.stable.backends[3].address = endpoint("elsewhere").into();
     let mut fleet = next(&old, &[moved], now);
     assert_eq!(rotation(&fleet), ["x", "y"], "y is another server");
     probe_at(&mut fleet, Track::Stable, "b", true, now);

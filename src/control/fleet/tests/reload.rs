@@ -54,14 +54,14 @@ fn a_backend_that_moved_or_is_new_starts_anew() {
     }
     let mut spec = service((2, &["a", "b", "new"]), (1, &["c", "d", "fresh"]));
     for (members, place) in [(&mut spec.stable.backends, 0), (&mut spec.canary.as_mut().unwrap().backends, 0)] {
-        members[place].address = endpoint("elsewhere");
+        members[place].address = endpoint("elsewhere").into();
     }
     reload(&mut fleet, &[spec]);
     assert_eq!(rotation(&fleet), ["a", "new", "d"], "b is down as before, c and fresh have to pass first");
 
     let of_before = ProbeReport {
         target: target(Track::Canary, "c"),
-        endpoint: endpoint("c"),
+        address: endpoint("c").into(),
         failure: None,
         health: Health::Up,
         seen: moment().at,
@@ -127,7 +127,7 @@ fn a_prober_that_has_just_begun_changes_nothing_that_is_known() {
     probe(&mut fleet, Track::Stable, "a", false);
     let unsure = ProbeReport {
         target: target(Track::Stable, "a"),
-        endpoint: endpoint("a"),
+        address: endpoint("a").into(),
         failure: Some("refused".into()),
         health: Health::Unknown,
         seen: moment().at,

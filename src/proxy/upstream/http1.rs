@@ -1,4 +1,4 @@
-//! One connection to a backend, driven by the request that uses it.
+//! An HTTP/1.1 connection to a backend, driven by the request that uses it.
 //!
 //! hyper splits a client connection into a handle and a driver, which is meant to be spawned. A task of its own would
 //! be woken, and would wake the client's task, several times for each request; here the client's task polls the driver
@@ -17,30 +17,22 @@ use futures_util::task::AtomicWaker;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::upload::Upload;
-use crate::metrics::Open;
-use crate::net::outbox::Outbox;
+use super::super::connect::MAX_BUFFER;
+use super::super::upload::Upload;
+use super::{Heard, Io, Owner, Unanswered};
 use crate::net::prefixed::Prefixed;
-use crate::net::stream::{Stream, Witness};
-use crate::table::Room;
 
-type Io = Stream<Arc<Heard>>;
 type Driver = http1::Connection<TokioIo<Io>, Upload>;
 
 /// What a connection is over that has changed its protocol, with what was read of the new one.
-pub(super) type Switched = Prefixed<Io>;
+pub(in crate::proxy) type Switched = Prefixed<Io>;
 
-/// What an exchange over a [`Connection`] ends with before there is a response.
-pub(super) type Unanswered = TrySendError<Request<Upload>>;
-
-/// An HTTP/1.1 connection to a backend. Dropped, it closes the socket at once, whatever is under way.
-pub(super) struct Connection {
+/// One connection. Dropped, it closes the socket at once, whatever is under way.
+pub(in crate::proxy) struct Http1 {
     sender: SendRequest<Upload>,
     /// `None` when it has ended or runs apart.
     driver: Option<Pin<Box<Driver>>>,
@@ -52,24 +44,18 @@ pub(super) struct Connection {
     nudge: Arc<Nudge>,
     waker: Waker,
     heard: Arc<Heard>,
-    pub(super) opened: Instant,
-    _open: Open,
-    _room: Option<Room>,
+    /// What had been heard when the last request began.
+    before: u64,
+    pub(in crate::proxy) opened: Instant,
+    pub(in crate::proxy) owner: Owner,
 }
 
-impl Connection {
+impl Http1 {
     /// # Errors
     /// hyper's, which are not expected for HTTP/1.1: nothing is sent yet.
-    pub(super) async fn new(
-        tcp: TcpStream,
-        outbox: Arc<Outbox>,
-        max_buffer: usize,
-        open: Open,
-        room: Option<Room>,
-    ) -> hyper::Result<Box<Self>> {
-        let heard = Arc::new(Heard::default());
-        let io = TokioIo::new(Stream::new(tcp, heard.clone(), outbox));
-        let (sender, driver) = http1::Builder::new().max_buf_size(max_buffer).handshake(io).await?;
+    pub(in crate::proxy) async fn new(io: Io, heard: Arc<Heard>, owner: Owner) -> hyper::Result<Box<Self>> {
+        let builder = &mut http1::Builder::new();
+        let (sender, driver) = builder.max_buf_size(MAX_BUFFER).handshake(TokioIo::new(io)).await?;
         let nudge = Arc::new(Nudge::default());
         let waker = Waker::from(nudge.clone());
         let driver = Some(Box::pin(driver));
@@ -84,30 +70,30 @@ impl Connection {
             nudge,
             waker,
             heard,
+            before: 0,
             opened,
-            _open: open,
-            _room: room,
+            owner,
         }))
     }
 
     /// Whether an idle connection can take a request, as far as is known.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(in crate::proxy) fn is_ready(&self) -> bool {
         self.driver.is_some() && self.sender.is_ready()
     }
 
-    /// As [`Connection::is_ready`], after a look at whether the backend has closed it.
-    pub(super) fn check(&mut self) -> bool {
+    /// As [`Http1::is_ready`], after a look at whether the backend has closed it.
+    pub(in crate::proxy) fn check(&mut self) -> bool {
         self.drive(Waker::noop());
         self.is_ready()
     }
 
     /// Lets go of the task that used the connection last, which may end while the connection is idle.
-    pub(super) fn rest(&self) {
+    pub(in crate::proxy) fn rest(&self) {
         drop(self.nudge.owner.take());
     }
 
     /// Whether it can take no further request, now or later.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(in crate::proxy) fn is_closed(&self) -> bool {
         self.retired || self.driver.is_none() || self.sender.is_closed()
     }
 
@@ -129,7 +115,7 @@ impl Connection {
 
     /// Lets the backend see, when the connection is closed, that this was no proper end.
     pub(super) fn break_off(&self) {
-        self.heard.broken.store(true, Relaxed);
+        self.heard.break_off();
     }
 
     /// Gives the connection a task of its own for its last exchange. For a response that began before its request
@@ -146,16 +132,15 @@ impl Connection {
 
     /// Whether the backend has sent a byte since the last request began.
     pub(super) fn heard_any(&self) -> bool {
-        self.heard.any.load(Relaxed)
+        self.heard.count() != self.before
     }
 
-    /// Begins an exchange. The future that [`Connection::poll_response`] takes has to be polled until it is ready, or
-    /// the connection be dropped.
+    /// Begins an exchange.
     pub(super) fn send(
         &mut self,
         request: Request<Upload>,
     ) -> impl Future<Output = Result<Response<Incoming>, Unanswered>> + use<> {
-        self.heard.any.store(false, Relaxed);
+        self.before = self.heard.count();
         let _hold = self.nudge.hold();
         self.sender.try_send_request(request)
     }
@@ -251,25 +236,5 @@ struct Hold(Arc<Nudge>);
 impl Drop for Hold {
     fn drop(&mut self) {
         self.0.held.store(false, Relaxed);
-    }
-}
-
-/// What a connection and its socket tell each other.
-#[derive(Debug, Default)]
-pub(super) struct Heard {
-    /// The backend has sent a byte since the last request began.
-    any: AtomicBool,
-    broken: AtomicBool,
-}
-
-impl Witness for Arc<Heard> {
-    fn read(&self, _bytes: usize) {
-        self.any.store(true, Relaxed);
-    }
-
-    fn written(&self, _bytes: usize) {}
-
-    fn owes(&self) -> bool {
-        self.broken.load(Relaxed)
     }
 }

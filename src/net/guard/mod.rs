@@ -1,0 +1,142 @@
+//! Stands between a client's HTTP/1 connection and its parser, which takes more than one meaning for an answer.
+//!
+//! What a proxy and the server behind it read differently is how requests are smuggled (RFC 9112, 11.2). The parser in
+//! use refuses most of what is unclear, but not all: it takes a line that ends with LF alone, several fields of framing
+//! in one head, codings that it does not undo, and whatever stands behind a chunk's size. So a [`Scanner`] reads every
+//! byte before the parser does, and knows of just enough to tell where each message ends. It leaves to the parser what
+//! that refuses anyway: NUL and bare CR in a head, white space around a name, folded lines.
+//!
+//! - `scanner`: messages. `lines`: a head. `field`: its two fields that frame a body. `chunked`: a body in chunks.
+
+mod chunked;
+mod field;
+mod lines;
+mod scanner;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::preface::PREFACE;
+
+pub use scanner::{Scanner, Violation};
+
+/// What the parser gets in place of the byte that is wrong, and then the end of the connection. Wherever it stands but
+/// in a body's own bytes, nothing takes CR and NUL for valid; the empty lines make a parser look that waits for the end
+/// of a head.
+const POISON: &[u8] = b"\r\0\n\n";
+
+/// What a [`Guarded`] connection and those who use it tell each other.
+#[derive(Debug, Default)]
+pub struct Post {
+    violated: AtomicBool,
+    tunnel: AtomicBool,
+}
+
+impl Post {
+    /// Whether the client has sent something that has not one meaning. The connection is over.
+    pub fn is_violated(&self) -> bool {
+        self.violated.load(Relaxed)
+    }
+
+    /// From the next read on this is HTTP no longer: a request to change the protocol has been granted.
+    pub fn open_tunnel(&self) {
+        self.tunnel.store(true, Relaxed);
+    }
+}
+
+/// The server's side of an HTTP/1 connection whose parser sees nothing that is not clear.
+///
+/// In place of a violation it reads as bytes that the parser refuses, and then as ended. Requests that came whole before
+/// it are answered; of the one with the violation nothing but a part of its body can have gone on.
+#[derive(Debug)]
+pub struct Guarded<I> {
+    inner: I,
+    scanner: Scanner,
+    post: Arc<Post>,
+    /// What is left to be read of [`POISON`], once there was a violation.
+    poison: Option<&'static [u8]>,
+    /// Something has been read.
+    begun: bool,
+}
+
+impl<I> Guarded<I> {
+    pub fn new(inner: I, post: Arc<Post>) -> Self {
+        Self { inner, scanner: Scanner::default(), post, poison: None, begun: false }
+    }
+
+    pub fn into_inner(self) -> I {
+        self.inner
+    }
+
+    /// True once there was a violation: `buf` has as much of the poison as it can take.
+    fn poison(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        let Some(rest) = &mut self.poison else { return false };
+        let (part, later) = rest.split_at(rest.len().min(buf.remaining()));
+        buf.put_slice(part);
+        *rest = later;
+        true
+    }
+
+    #[cold]
+    fn violate(&mut self, buf: &mut ReadBuf<'_>, at: usize) {
+        self.post.violated.store(true, Relaxed);
+        self.poison = Some(POISON);
+        buf.set_filled(at);
+        self.poison(buf);
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.poison(buf) {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        if !std::mem::replace(&mut self.begun, true) && buf.filled()[before..].starts_with(PREFACE) {
+            // HTTP/2 (RFC 9113, 3.4): the parser sees it by its first line and goes no further.
+            self.post.open_tunnel();
+        }
+        if !self.post.tunnel.load(Relaxed)
+            && let Err(Violation { at }) = self.scanner.scan(&buf.filled()[before..])
+        {
+            self.violate(buf, before + at);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Guarded<I> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
