@@ -112,12 +112,9 @@ impl Refusal {
             Self::ServiceRate(_) => Refused::ServiceRate,
             Self::SlowClient => Refused::Idle,
             Self::SlowBody => Refused::BodyRate,
-            Self::NoService
-            | Self::NoBackend
-            | Self::Full
-            | Self::ClientGone
-            | Self::NoUpgrade
-            | Self::Backend(_) => return None,
+            Self::NoService | Self::NoBackend | Self::Full | Self::ClientGone | Self::NoUpgrade | Self::Backend(_) => {
+                return None;
+            }
         })
     }
 

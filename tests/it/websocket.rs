@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crate::support::certificates::Authority;
 use crate::support::client::request;
 use crate::support::clients::{Server, Tool, websocket, websocket_h2};
-use crate::support::coalmine::Coalmine;
+use crate::support::coalmine::{Coalmine, text};
+use crate::support::door::unix;
 use crate::support::process::Process;
 use crate::support::{Backend, Config, Connection, Latch, Script, Service, eventually, for_a_while};
 
@@ -399,4 +401,39 @@ fn a_backend_that_proves_nothing_gets_no_tunnel_over_http2() {
     let coalmine = Config::of(&[&backend], &[]).start();
     let exit = Tool::python("websocket_h2.py").args([&format!("ws://{}", coalmine.http), "text"]).run();
     assert!(exit.stdout.contains("502"), "its answer has no Sec-WebSocket-Accept: {exit:?}");
+}
+
+#[test]
+fn tunnels_go_over_tls_on_either_side() {
+    let authority = Authority::new();
+    let own = authority.server(&["127.0.0.1"]);
+    let (cert, key, ca) = (text(&own.cert), text(&own.key), text(&authority.file));
+    let server = Server::websocket(&["--cert", cert, "--key", key]);
+    let service = Service::new("web")
+        .track("stable", 1, &[format!("https://{}", server.address)])
+        .table("stable.tls", &format!("ca_file = \"{ca}\""))
+        .probe("timeout = \"5s\"")
+        .probe("path = \"/refuse/200\"");
+    let certificate = format!("cert = \"{cert}\"\nkey = \"{key}\"");
+    let config = Config::new().service(service).listen("https = [\"127.0.0.1:0\"]").certificate(&certificate);
+    let coalmine = config.start();
+    let url = format!("wss://{}", coalmine.listeners("https")[0]);
+    for seen in [websocket(&[&url, "--ca", ca]), websocket_h2(&[&url, "--ca", ca])] {
+        assert!(seen.len() >= 13 && seen.iter().all(|scenario| scenario["ok"] == true), "{seen:?}");
+    }
+    eventually("no tunnel is left", || tunnels(&coalmine) == 0.0);
+}
+
+#[test]
+fn a_tunnel_goes_to_a_unix_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.sock");
+    let backend = mirrors("a");
+    let _door = unix(&path, backend.address);
+    let web = Service::new("web").track("stable", 1, &[format!("unix:{}", path.display())]).probe("timeout = \"5s\"");
+    let coalmine = Config::new().service(web).start();
+    let mut connection = tunnel(&coalmine);
+    echoes(&mut connection, "hello");
+    drop(connection);
+    eventually("the backend sees the end", || backend.ended() == 1);
 }
