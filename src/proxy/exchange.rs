@@ -17,8 +17,8 @@ use crate::metrics::{Class, Failure, Open, Refused};
 use crate::table::{Backend, BudgetSeat, Place, TrialSeat};
 
 /// One request at one backend after another, from the choice of the first to the last byte of the response. In flight
-/// for as long as this lives; counted once when it ends, however it ends, for the backend that had it last; a tunnel when
-/// it begins. Each backend is told at most once whether it passed or failed: not when the client went away, or the
+/// for as long as this lives; counted once when it ends, however it ends, for the backend that had it last; a tunnel
+/// when it begins. Each backend is told at most once whether it passed or failed: not when the client went away, or the
 /// request was moved.
 pub(super) struct Exchange {
     pub(super) backend: Arc<Backend>,

@@ -553,6 +553,22 @@ mod tests {
     }
 
     #[test]
+    fn a_tunnel_has_time_anew_whenever_something_goes_through_it_and_owes_nothing_until_it_breaks() {
+        let pace = pace();
+        pace.request();
+        pace.tunnel(Duration::from_secs(3600));
+        let first = pace.deadline();
+        assert!(first > 3599 * SECOND);
+        pace.read(1);
+        pace.written(1);
+        assert_eq!((pace.deadline(), pace.owes()), (first, false));
+        pace.tunnelled();
+        assert!(pace.deadline() > first);
+        pace.break_off();
+        assert!(pace.owes() && pace.is_broken_off());
+    }
+
+    #[test]
     fn a_request_without_a_body_has_the_response_timeout_at_once() {
         let pace = pace();
         pace.read(1);

@@ -40,8 +40,8 @@ impl Tunnel {
         Self { stream, ends: Ends { backend, client: Watched { io: (), exchange } } }
     }
 
-    /// Moves bytes until both ends have closed, or one has broken. Neither side is told of the end of the other before it
-    /// has got what that sent.
+    /// Moves bytes until both ends have closed, or one has broken. Neither side is told of the end of the other before
+    /// it has got what that sent.
     ///
     /// Dropped, it closes both ends.
     pub(super) async fn run(self, io: impl AsyncRead + AsyncWrite + Unpin) {
@@ -64,8 +64,8 @@ impl<I> Drop for Closing<I> {
     }
 }
 
-/// Where a request leaves its tunnel for the connection or the stream that it came on. The lock is never contended: only
-/// the worker's own thread takes it.
+/// Where a request leaves its tunnel for the connection or the stream that it came on. The lock is never contended:
+/// only the worker's own thread takes it.
 #[derive(Default)]
 pub(super) struct Slot {
     asked: AtomicBool,

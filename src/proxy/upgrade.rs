@@ -1,7 +1,7 @@
 //! A request that asks for more than an answer: that the connection, or the stream, become a WebSocket.
 //!
-//! Over HTTP/1.1 that is a GET with `Upgrade` (RFC 9110, 7.8; RFC 6455, 4.1), over HTTP/2 a CONNECT that names the protocol
-//! (RFC 8441). Backends are asked over HTTP/1.1 in either case.
+//! Over HTTP/1.1 that is a GET with `Upgrade` (RFC 9110, 7.8; RFC 6455, 4.1), over HTTP/2 a CONNECT that names the
+//! protocol (RFC 8441). Backends are asked over HTTP/1.1 in either case.
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::ext::Protocol;
@@ -24,8 +24,8 @@ struct Stream {
 }
 
 impl Upgrade {
-    /// Whether `request` asks for one. A CONNECT that does becomes the GET that it stands for. Only a GET without a body is
-    /// an upgrade; every other field `Upgrade` is taken off as any hop-by-hop field.
+    /// Whether `request` asks for one. A CONNECT that does becomes the GET that it stands for. Only a GET without a
+    /// body is an upgrade; every other field `Upgrade` is taken off as any hop-by-hop field.
     ///
     /// # Errors
     /// A protocol that is not passed on.

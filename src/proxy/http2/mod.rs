@@ -1,7 +1,7 @@
 //! The life of one client connection that speaks HTTP/2 (RFC 9113).
 //!
-//! - [`streams`] are its requests, each a task with a pace of its own. [`pieces`] is the body of an answer; a [`tunnel`]
-//!   goes on after it.
+//! - [`streams`] are its requests, each a task with a pace of its own. [`pieces`] is the body of an answer; after some
+//!   a [`tunnel`] goes on.
 //! - [`inbound`] looks at what the client sends before it is parsed, by the rule of [`frames`].
 
 mod frames;

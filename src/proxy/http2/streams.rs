@@ -88,7 +88,8 @@ impl Streams {
     /// Runs the stream of the request that has begun last, as a task of the worker, and what follows on its answer. It
     /// ends early when a deadline is missed after its answer has begun, which resets it.
     ///
-    /// When no request has begun, `stream` is what sends over the one that is being polled, whose answer was an upgrade.
+    /// When no request has begun, `stream` is what sends over the one that is being polled, whose answer was an
+    /// upgrade.
     pub(super) fn run(&self, stream: impl Future<Output = ()> + Send + 'static) {
         let mut open = self.lock();
         let Some(seat) = open.next.take() else {

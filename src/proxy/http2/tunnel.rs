@@ -9,12 +9,12 @@ use hyper_util::rt::TokioIo;
 use super::super::pace::Pace;
 use super::super::tunnel::Tunnel;
 
-/// hyper's task that sends what is written to an upgraded stream. It ends when all has been sent, the end included, or the
-/// client has reset the stream. Dropped before, it makes an end that is none: a reset.
+/// hyper's task that sends what is written to an upgraded stream. It ends when all has been sent, the end included, or
+/// the client has reset the stream. Dropped before, it makes an end that is none: a reset.
 pub(super) type Sender = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Runs a tunnel, and its `sender` beside it, to the end of both. A stream that the client resets is not one that it has
-/// ended, although it reads like one: the backend's end breaks as well.
+/// Runs a tunnel, and its `sender` beside it, to the end of both. A stream that the client resets is not one that it
+/// has ended, although it reads like one: the backend's end breaks as well.
 ///
 /// Dropped, it resets the stream.
 pub(super) async fn run(mut tunnel: Tunnel, sender: Sender, pace: &Pace) {

@@ -200,7 +200,7 @@ impl Connection {
 
     /// Breaks the connection off with a TCP reset.
     pub(crate) fn reset(self) {
-        socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Writes `piece` again and again until nothing more is taken for a second, or `limit` bytes are reached. Gives
