@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Response, StatusCode};
 use http_body::Frame;
 use hyper::body::Incoming;
 
 use super::access::Entry;
 use super::deliver::is_pass;
+use super::grpc;
 use super::pace::Pace;
 use super::turn::Turn;
 use super::upstream::Connection;
@@ -31,6 +32,8 @@ pub(super) struct Exchange {
     connection: Option<Connection>,
     /// The backend passes if the response ends well.
     passing: bool,
+    /// The response's trailers may say that it failed.
+    grpc: bool,
     /// `None` for most.
     seats: Option<Box<Seats>>,
     /// The response's body waits for the backend, not for the client.
@@ -68,6 +71,7 @@ impl Exchange {
             ended: None,
             connection: None,
             passing: false,
+            grpc: false,
             seats: trial.map(|seat| Box::new(Seats { trial: Some(seat), ..Seats::default() })),
             starved: false,
             entry,
@@ -130,15 +134,26 @@ impl Exchange {
         }
     }
 
+    /// A response of a backend to a call of gRPC is on its way to the client.
+    pub(super) fn responding_to_grpc(&mut self, response: &Response<Incoming>, connection: Connection) {
+        self.grpc = true;
+        let passing = is_pass(response.status()) && grpc::passes(response.headers());
+        self.respond(response.status(), passing, Some(connection));
+    }
+
     /// A response with this status is on its way to the client.
     pub(super) fn responding(&mut self, status: StatusCode, connection: Option<Connection>) {
+        self.respond(status, is_pass(status), connection);
+    }
+
+    fn respond(&mut self, status: StatusCode, passing: bool, connection: Option<Connection>) {
         self.class = Class::from(status);
         if let Some(seats) = &mut self.seats {
             // What a retry may add to is the work on an answer, not the time that its client takes to read it.
             seats.budget = None;
         }
         if connection.is_some() {
-            self.passing = is_pass(status);
+            self.passing = passing;
             if !self.passing {
                 self.count(false);
             } else if let Some(trial) = self.seats.as_ref().and_then(|seats| seats.trial.as_ref()) {
@@ -202,6 +217,13 @@ impl Exchange {
             None => Poll::Ready(None),
         };
         self.starved = polled.is_pending();
+        if self.grpc
+            && let Poll::Ready(Some(Ok(frame))) = &polled
+            && frame.trailers_ref().is_some_and(|trailers| !grpc::passes(trailers))
+            && std::mem::take(&mut self.passing)
+        {
+            self.count(false);
+        }
         polled
     }
 

@@ -31,6 +31,11 @@ impl Flow {
         Self { rate: rate.into(), since: AtomicU64::new(NEVER), waited: AtomicU64::new(0), bytes: AtomicU64::new(0) }
     }
 
+    /// For another body at the same rate.
+    pub(super) fn another(&self) -> Self {
+        Self { rate: self.rate, ..Self::new(0) }
+    }
+
     /// Another body begins.
     pub(super) fn begin(&self) {
         self.since.store(NEVER, Relaxed);

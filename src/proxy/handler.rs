@@ -14,6 +14,7 @@ use super::check;
 use super::choice::{self, Keepsake, Pinned, Visitor};
 use super::deliver::{self, Answer, Errand, Whole};
 use super::exchange::Exchange;
+use super::grpc;
 use super::guest::Guest;
 use super::headers::{X_SERVED_BY, forward_request, forward_response, scan};
 use super::pace::Pace;
@@ -57,12 +58,14 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let mut request = request.map(|body| Upload::new(body, &client.pace));
     let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &request)));
     let mut found = scan(request.headers());
+    found.grpc &= request.version() == Version::HTTP_2;
+    let timeout = if found.grpc { grpc::timeout(request.headers()) } else { None };
     let checked = Upgrade::asked(&mut request, &found)
         .and_then(|upgrade| check::head(&client.worker.limits, &mut request, &mut found).map(|()| upgrade));
     if let (Ok(_), Some(port)) = (&checked, client.worker.redirect)
         && let Some(away) = redirect::to_tls(port, request.uri(), request.headers(), &found, &client.guest.sender)
     {
-        return Ok(answer(&client, away, entry, began));
+        return Ok(answer(&client, away.status(), away, entry, began));
     }
     let chosen = checked.and_then(|upgrade| {
         let turn = Turn::take(&client.worker).ok_or(Refusal::Overload)?;
@@ -74,7 +77,7 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
             if request.body().is_some() {
                 client.pace.leave_unread();
             }
-            return Ok(refuse(&client, refusal, entry, began));
+            return Ok(refuse(&client, refusal, found.grpc, entry, began));
         }
     };
 
@@ -91,6 +94,9 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     }
     let mut errand = Errand::new(request, &exchange.backend, generation, found.host.is_some(), pinned);
     errand.upgrade = upgrade;
+    if found.grpc {
+        errand.deadline = timeout.map(|timeout| client.pace.after(began, timeout));
+    }
     let mut answer = Answer::default();
     let delivered = deliver::deliver(&client, &mut exchange, &mut errand, &mut answer).await;
     if errand.upgrade.is_some() {
@@ -102,11 +108,11 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let mut response = match (delivered, answer) {
         (Ok(()), Answer { response: Some(response), whole, connection: Some(connection) }) => {
             match errand.upgrade.take() {
-                None => pass_on(&client, exchange, response, whole, connection),
+                None => pass_on(&client, exchange, response, whole, connection, found.grpc),
                 Some(upgrade) => answer_upgrade(&client, exchange, *upgrade, response, whole, connection),
             }
         }
-        (delivered, _) => fail(&client, exchange, delivered.err().unwrap_or(Refusal::NoBackend)),
+        (delivered, _) => fail(&client, exchange, delivered.err().unwrap_or(Refusal::NoBackend), found.grpc),
     };
     if let Some(served_by) = served_by {
         response.headers_mut().insert(X_SERVED_BY, served_by);
@@ -125,6 +131,7 @@ fn pass_on(
     mut response: Response<Incoming>,
     whole: Option<Whole>,
     mut connection: Connection,
+    grpc: bool,
 ) -> Response<Reply> {
     client.pace.responded(exchange.backend.timeout.idle);
     let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
@@ -136,7 +143,11 @@ fn pass_on(
     if client.pace.uploading() {
         connection.run_apart();
     }
-    exchange.responding(response.status(), Some(connection));
+    if grpc {
+        exchange.responding_to_grpc(&response, connection);
+    } else {
+        exchange.responding(response.status(), Some(connection));
+    }
     response.map(|body| match whole {
         Some(whole) => Reply::whole(whole, exchange),
         None => Reply::backend(body, exchange),
@@ -155,20 +166,20 @@ fn answer_upgrade(
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         if response.status().is_success() && upgrade.takes_success_for_tunnel() {
             exchange.judge(response.status());
-            return fail(client, exchange, Refusal::NoUpgrade);
+            return fail(client, exchange, Refusal::NoUpgrade, false);
         }
-        return pass_on(client, exchange, response, whole, connection);
+        return pass_on(client, exchange, response, whole, connection, false);
     }
     let Some(backend) = connection.switched() else {
         exchange.fail(Failure::Malformed);
-        return fail(client, exchange, Refusal::Backend(Failure::Malformed));
+        return fail(client, exchange, Refusal::Backend(Failure::Malformed), false);
     };
     let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
     forward_response(response.headers_mut(), version, client.worker.via);
     let stream = upgrade.grant(&mut response);
     exchange.tunnel(connection);
     client.tunnel.put(Tunnel::new(backend, exchange, stream));
-    response.map(|_| Reply::none())
+    response.map(|_| Reply::empty())
 }
 
 /// Where a request goes, and why there.
@@ -237,34 +248,39 @@ fn host_of(value: &HeaderValue) -> Option<&str> {
 }
 
 /// The answer when there is none of a backend. What the backend did is counted already.
-fn fail(client: &Client, mut exchange: Exchange, refusal: Refusal) -> Response<Reply> {
-    let response = refusal.response();
+fn fail(client: &Client, mut exchange: Exchange, refusal: Refusal, grpc: bool) -> Response<Reply> {
     note(client, refusal);
     if client.pace.uploading() {
         client.pace.leave_unread();
     }
     // Nobody reads the answer to a client that has gone; its exchange counts as canceled.
     if refusal != Refusal::ClientGone {
-        exchange.responding(response.status(), None);
+        exchange.responding(refusal.status(), None);
         exchange.complete();
     }
-    response
+    refusal.response(grpc)
 }
 
 /// The answer when no backend was chosen.
-fn refuse(client: &Client, refusal: Refusal, entry: Option<Box<Entry>>, began: u64) -> Response<Reply> {
+fn refuse(client: &Client, refusal: Refusal, grpc: bool, entry: Option<Box<Entry>>, began: u64) -> Response<Reply> {
     note(client, refusal);
-    answer(client, refusal.response(), entry, began)
+    answer(client, refusal.status(), refusal.response(grpc), entry, began)
 }
 
-/// Passes on an answer of the balancer's own.
-fn answer(client: &Client, response: Response<Reply>, entry: Option<Box<Entry>>, began: u64) -> Response<Reply> {
+/// Passes on an answer of the balancer's own, which counts as one with `status`.
+fn answer(
+    client: &Client,
+    status: StatusCode,
+    response: Response<Reply>,
+    entry: Option<Box<Entry>>,
+    began: u64,
+) -> Response<Reply> {
     client.pace.finished();
-    client.worker.metrics.unrouted(response.status()).inc();
+    client.worker.metrics.unrouted(status).inc();
     if let (Some(mut entry), Some(access)) = (entry, &client.worker.access) {
-        entry.status = response.status().as_u16();
+        entry.status = status.as_u16();
         let nanos = client.pace.now().saturating_sub(began);
-        access.write(&entry, None, Class::from(response.status()), nanos);
+        access.write(&entry, None, Class::from(status), nanos);
     }
     response
 }

@@ -13,7 +13,7 @@
 //!    which [`opening`] lets requests share; [`upstream`] is such a connection.
 //! 7. [`upload`] and [`reply`]: the two bodies, streamed. Or, after an [`upgrade`], a [`tunnel`].
 //! 8. [`exchange`]: what is counted when a request is over; [`access`]: what is written about it.
-//! 9. [`refusal`] and [`redirect`]: every answer that is the balancer's own.
+//! 9. [`refusal`] and [`redirect`]: every answer that is the balancer's own; [`grpc`]: what is otherwise for its calls.
 //!
 //! [`Stop`] is how all of it is asked to end.
 //!
@@ -34,6 +34,7 @@ mod exchange;
 mod farewell;
 mod flow;
 mod front;
+mod grpc;
 mod guest;
 mod handler;
 mod handshake;

@@ -85,7 +85,8 @@ impl Pace {
     /// For one of several requests of a connection.
     pub(super) fn of_stream(connection: &Arc<Self>) -> Self {
         let Self { opened, idle_timeout, header_timeout, .. } = **connection;
-        Self::at(opened, idle_timeout, header_timeout, u64::MAX, Some(connection.clone()))
+        let pace = Self::at(opened, idle_timeout, header_timeout, u64::MAX, Some(connection.clone()));
+        Self { flow: connection.flow.another(), ..pace }
     }
 
     fn at(
@@ -126,6 +127,11 @@ impl Pace {
 
     pub(super) fn now(&self) -> u64 {
         nanos(self.opened.elapsed())
+    }
+
+    /// `time` after `moment`, on this clock.
+    pub(super) fn after(&self, moment: u64, time: Duration) -> u64 {
+        moment.saturating_add(nanos(time))
     }
 
     /// The moment `at` of this clock.
@@ -305,21 +311,42 @@ impl Pace {
         }
     }
 
-    /// A part of the request's body was taken from the client. Progress on a connection of HTTP/1.1 is seen by its
-    /// [`Witness`], which sees no streams.
-    pub(super) fn taken(&self) {
-        if self.connection.is_some() {
-            self.progress(self.now());
+    /// So many bytes of the request's body were taken from the client. Progress on a connection of HTTP/1.1 is seen by
+    /// its [`Witness`], which sees no streams.
+    pub(super) fn taken(&self, bytes: usize) {
+        if self.connection.is_some() && matches!(self.phase(), Phase::Upload | Phase::Response) && !self.missed() {
+            let now = self.now();
+            self.heard.store(now, Relaxed);
+            if self.phase() == Phase::Upload {
+                self.flow.moved(bytes);
+            }
+            self.set_deadline(now + self.body_idle.load(Relaxed));
         }
     }
 
-    /// A part of the response's body of a stream was handed over.
+    /// A part of the response's body of a stream was handed over, which the client has to take next.
     pub(super) fn handed_over(&self) {
+        let Some(idle) = self.response_idle() else { return };
+        let now = self.now();
+        self.flow.wait(now);
+        self.set_deadline((now + idle).min(self.flow.deadline()));
+    }
+
+    /// The client has room for more after so many bytes: it is the backend's turn.
+    pub(super) fn took(&self, bytes: usize) {
+        let Some(idle) = self.response_idle() else { return };
+        let now = self.now();
+        self.flow.moved(bytes);
+        self.flow.go_on(now);
+        self.set_deadline(now + idle);
+    }
+
+    /// How long a response may stand still; what is left of it, when it is finished.
+    fn response_idle(&self) -> Option<u64> {
         match self.phase() {
-            Phase::Response => self.set_deadline(self.now() + self.body_idle.load(Relaxed)),
-            // What is left of it.
-            Phase::Idle => self.set_deadline(self.now() + self.idle_timeout),
-            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared | Phase::Tunnel => {}
+            Phase::Response => Some(self.body_idle.load(Relaxed)),
+            Phase::Idle => Some(self.idle_timeout),
+            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared | Phase::Tunnel => None,
         }
     }
 
@@ -436,17 +463,6 @@ impl Pace {
 
     fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Relaxed);
-    }
-
-    /// Bytes of the client's came.
-    fn progress(&self, now: u64) {
-        match self.phase() {
-            Phase::Upload | Phase::Response if !self.missed() => {
-                self.heard.store(now, Relaxed);
-                self.set_deadline(now + self.body_idle.load(Relaxed));
-            }
-            _ => {}
-        }
     }
 
     fn set_deadline(&self, deadline: u64) {

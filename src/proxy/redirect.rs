@@ -26,7 +26,7 @@ pub(super) fn to_tls(
     }
     let host = found.host.as_ref().and_then(|host| host_name(host.to_str().ok()?));
     let Some(location) = host.and_then(|host| location(host, port, uri)) else {
-        return Some(Refusal::Host.response());
+        return Some(Refusal::Host.response(found.grpc));
     };
     let mut response = Response::new(Reply::text(Bytes::from_static(b"308 permanent redirect: https\n")));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;

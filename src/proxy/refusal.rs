@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
+use super::grpc::{self, Code};
 use super::reply::Reply;
 use crate::metrics::{Failure, Refused};
 
@@ -46,6 +47,8 @@ pub(super) enum Refusal {
     ClientGone,
     /// The backend took an upgrade over HTTP/2 for an ordinary request, and its success would be taken for a tunnel.
     NoUpgrade,
+    /// The deadline passed that the client of gRPC has set.
+    Deadline,
     /// The backend failed.
     Backend(Failure),
 }
@@ -64,10 +67,17 @@ impl Refusal {
             Self::NoService => StatusCode::NOT_FOUND,
             Self::NoBackend | Self::Full | Self::Overload => StatusCode::SERVICE_UNAVAILABLE,
             Self::SlowClient | Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::Backend(Failure::Timeout) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Deadline | Self::Backend(Failure::Timeout) => StatusCode::GATEWAY_TIMEOUT,
             Self::Backend(Failure::Connect | Failure::Closed | Failure::Malformed | Failure::Body) => {
                 StatusCode::BAD_GATEWAY
             }
+        }
+    }
+
+    fn code(self) -> Code {
+        match self {
+            Self::Deadline => Code::DEADLINE_EXCEEDED,
+            _ => Code::from(self.status()),
         }
     }
 
@@ -89,6 +99,7 @@ impl Refusal {
             Self::Full => "503 service unavailable: full\n",
             Self::SlowClient | Self::SlowBody => "408 request timeout: body\n",
             Self::ClientGone => "400 bad request: body\n",
+            Self::Deadline => "504 gateway timeout: deadline\n",
             Self::Backend(Failure::Connect) => "502 bad gateway: connect\n",
             Self::Backend(Failure::Timeout) => "504 gateway timeout: timeout\n",
             Self::Backend(Failure::Closed) => "502 bad gateway: closed\n",
@@ -112,13 +123,23 @@ impl Refusal {
             Self::ServiceRate(_) => Refused::ServiceRate,
             Self::SlowClient => Refused::Idle,
             Self::SlowBody => Refused::BodyRate,
-            Self::NoService | Self::NoBackend | Self::Full | Self::ClientGone | Self::NoUpgrade | Self::Backend(_) => {
+            Self::NoService
+            | Self::NoBackend
+            | Self::Full
+            | Self::ClientGone
+            | Self::NoUpgrade
+            | Self::Deadline
+            | Self::Backend(_) => {
                 return None;
             }
         })
     }
 
-    pub(super) fn response(self) -> Response<Reply> {
+    /// `grpc`: to a call of gRPC, whose clients look for the reason in fields of its own.
+    pub(super) fn response(self, grpc: bool) -> Response<Reply> {
+        if grpc {
+            return grpc::refusal(self.code(), self.text().trim_end(), Reply::empty());
+        }
         let mut response = Response::new(Reply::text(Bytes::from_static(self.text().as_bytes())));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();

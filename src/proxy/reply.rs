@@ -34,7 +34,7 @@ impl Reply {
         Self::Whole { whole, exchange }
     }
 
-    pub(super) fn none() -> Self {
+    pub(super) fn empty() -> Self {
         Self::Text(None)
     }
 

@@ -122,8 +122,8 @@ impl Body for Upload {
         let Stream { source, pace, left, .. } = &mut **stream;
         let polled = source.poll_frame(cx);
         pace.starve(polled.is_pending());
-        if let Poll::Ready(Some(Ok(_))) = &polled {
-            pace.taken();
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            pace.taken(frame.data_ref().map_or(0, Bytes::len));
         }
         match &polled {
             Poll::Ready(None) => pace.uploaded(),

@@ -6,7 +6,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::Response;
 use hyper::body::Incoming;
@@ -101,13 +101,16 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
             // The time that its limits made the request wait is not the backend's.
             pace.again();
         }
-        pace.sent(errand.has_body(), timeout.idle, timeout.response);
+        pace.sent(errand.has_body(), timeout.idle, response_timeout(errand, pace, timeout.response));
         let sent = pin!(connection.send(request));
         let mut error = match head(client, exchange, errand, &mut connection, sent, answer).await {
             Ok(()) => return answered(client, exchange, errand, connection, answer).await,
             Err(GivenUp::Unanswered(error)) => error,
             Err(GivenUp::Missed) if pace.gone() => return Ended::ByClient(gone(pace)),
             Err(GivenUp::Missed) if pace.starved() => return Ended::ByClient(slow(pace)),
+            Err(GivenUp::Missed) if errand.deadline.is_some_and(|deadline| deadline <= pace.now()) => {
+                return Ended::ByClient(Refusal::Deadline);
+            }
             Err(GivenUp::Missed) => {
                 connection.missed();
                 return Ended::Failed(Failure::Timeout);
@@ -138,6 +141,14 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
             }
         }
         exchange.backend.metrics.resends.inc();
+    }
+}
+
+/// How long the response may take: no longer than the client waits for it.
+fn response_timeout(errand: &Errand, pace: &Pace, timeout: Duration) -> Duration {
+    match errand.deadline {
+        Some(deadline) => timeout.min(Duration::from_nanos(deadline.saturating_sub(pace.now()))),
+        None => timeout,
     }
 }
 

@@ -41,6 +41,8 @@ pub(in crate::proxy) struct Errand {
     pub(in crate::proxy) retried: bool,
     /// The first backend ended the connection without a byte of an answer.
     pub(super) killed_one: bool,
+    /// When the client gives up, on the clock of its pace.
+    pub(in crate::proxy) deadline: Option<u64>,
 }
 
 impl Errand {
@@ -72,6 +74,7 @@ impl Errand {
             written: 0,
             retried: false,
             killed_one: false,
+            deadline: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::super::grpc;
 use super::{FORWARDED, KEEP_ALIVE, PROXY_CONNECTION, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REAL_IP};
 
 /// What one pass over the fields of a message found, so that only what is there has to be looked up again.
@@ -11,6 +12,8 @@ pub struct Found {
     /// The first `Host`.
     pub host: Option<HeaderValue>,
     pub hosts: usize,
+    /// The content type is of gRPC.
+    pub grpc: bool,
     /// Of all fields, with what stands between and after name and value.
     pub bytes: usize,
     pub(super) connection: bool,
@@ -35,6 +38,7 @@ pub fn scan(headers: &HeaderMap) -> Found {
             }
             "connection" => found.connection = true,
             "te" => found.te = true,
+            "content-type" => found.grpc = grpc::is_content_type(value),
             "keep-alive" | "proxy-connection" | "transfer-encoding" => found.hop_by_hop = true,
             "upgrade" => (found.hop_by_hop, found.upgrade) = (true, true),
             "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" | "x-real-ip" | "forwarded" => {

@@ -77,17 +77,19 @@ where
             let _ = closed.as_mut().poll(cx);
         }
         loop {
-            if !leaving && (worker.is_closing() || (worker.is_leaving() && !streams.is_idle())) {
-                leaving = true;
-                streams.leave();
-                http.as_mut().graceful_shutdown();
-            }
             if let Poll::Ready(ended) = http.as_mut().poll(cx) {
                 if let Err(error) = ended {
                     count(&worker, &error);
                     tracing::debug!(%peer, %error, "connection ended");
                 }
                 return Poll::Ready(());
+            }
+            // Looked at when requests have begun and none of them has run.
+            if !leaving && (worker.is_closing() || (worker.is_leaving() && !streams.is_idle())) {
+                leaving = true;
+                streams.leave();
+                http.as_mut().graceful_shutdown();
+                continue;
             }
             let due = match watch.poll(&pace, cx) {
                 Poll::Pending => return Poll::Pending,
@@ -102,6 +104,9 @@ where
                     http.as_mut().graceful_shutdown();
                 }
                 Due::Idle | Due::Head => {
+                    if due == Due::Head && !leaving {
+                        worker.metrics.refused.count(Refused::HeaderTimeout);
+                    }
                     tracing::debug!(%peer, ?due, "connection closed: deadline missed");
                     return Poll::Ready(());
                 }

@@ -18,12 +18,14 @@ const PIECE: usize = 16 * 1024;
 pub(super) struct Pieces {
     reply: Reply,
     rest: Bytes,
+    /// Bytes that were handed over last.
+    handed: usize,
     pace: Arc<Pace>,
 }
 
 impl Pieces {
     pub(super) fn new(reply: Reply, pace: Arc<Pace>) -> Self {
-        Self { reply, rest: Bytes::new(), pace }
+        Self { reply, rest: Bytes::new(), handed: 0, pace }
     }
 }
 
@@ -33,6 +35,9 @@ impl Body for Pieces {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let me = &mut *self;
+        if me.handed > 0 {
+            me.pace.took(std::mem::take(&mut me.handed));
+        }
         if me.rest.is_empty() {
             match std::task::ready!(Pin::new(&mut me.reply).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
@@ -42,8 +47,11 @@ impl Body for Pieces {
                 ended => return Poll::Ready(ended),
             }
         }
-        me.pace.handed_over();
         let piece = me.rest.split_to(PIECE.min(me.rest.len()));
+        me.handed = piece.len();
+        if me.handed > 0 {
+            me.pace.handed_over();
+        }
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 

@@ -150,6 +150,9 @@ impl Streams {
         for pace in self.lock().seats.iter().flatten() {
             idle = false;
             if pace.deadline() <= now {
+                if let Some(limit) = pace.fault() {
+                    self.worker.metrics.refused.count(limit);
+                }
                 pace.miss();
             }
             next = next.min(pace.deadline());

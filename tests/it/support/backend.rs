@@ -161,7 +161,7 @@ impl Refusing {
     }
 }
 
-/// All backends of the test run share one thread, whatever runtime their test has.
+/// All backends and clients of the test run that need one share one thread, whatever runtime their test has.
 pub(super) fn runtime() -> &'static Handle {
     static RUNTIME: OnceLock<Handle> = OnceLock::new();
     RUNTIME.get_or_init(|| {

@@ -3,20 +3,18 @@
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request, StatusCode};
-use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
+use super::backend::runtime;
 use super::eventually::DEADLINE;
 
 /// One connection, with any number of requests at once. Every wait has a deadline.
 pub(crate) struct Http2 {
-    runtime: Runtime,
     sender: SendRequest<Bytes>,
     connection: JoinHandle<Result<(), h2::Error>>,
 }
@@ -41,8 +39,7 @@ impl Answer {
 }
 
 /// One request under way.
-pub(crate) struct Exchange<'a> {
-    runtime: &'a Runtime,
+pub(crate) struct Exchange {
     response: ResponseFuture,
     upload: SendStream<Bytes>,
     download: Option<RecvStream>,
@@ -57,17 +54,15 @@ impl Http2 {
     /// With settings of its own.
     #[track_caller]
     pub(crate) fn open_with(address: SocketAddr, settings: impl FnOnce(&mut h2::client::Builder)) -> Self {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        let runtime = builder.enable_all().build().unwrap();
         let mut builder = h2::client::Builder::new();
         settings(&mut builder);
-        let (sender, connection) = within(&runtime, async {
+        let (sender, connection) = within(async {
             let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
             tcp.set_nodelay(true).unwrap();
             builder.handshake(tcp).await.unwrap()
         });
-        let connection = runtime.spawn(connection);
-        Self { runtime, sender, connection }
+        let connection = runtime().spawn(connection);
+        Self { sender, connection }
     }
 
     /// One request without a body.
@@ -78,30 +73,29 @@ impl Http2 {
 
     /// Sends a request's head. `ended`: there is no body.
     #[track_caller]
-    pub(crate) fn begin(&self, request: Request<()>, ended: bool) -> Exchange<'_> {
+    pub(crate) fn begin(&self, request: Request<()>, ended: bool) -> Exchange {
         self.try_begin(request, ended).unwrap_or_else(|error| panic!("the request cannot be sent: {error}"))
     }
 
-    pub(crate) fn try_begin(&self, request: Request<()>, ended: bool) -> Result<Exchange<'_>, h2::Error> {
-        let mut sender = within(&self.runtime, self.sender.clone().ready())?;
+    pub(crate) fn try_begin(&self, request: Request<()>, ended: bool) -> Result<Exchange, h2::Error> {
+        let mut sender = within(self.sender.clone().ready())?;
         let (response, upload) = sender.send_request(request, ended)?;
-        Ok(Exchange { runtime: &self.runtime, response, upload, download: None })
+        Ok(Exchange { response, upload, download: None })
     }
 
     /// How the connection ended.
-    pub(crate) fn ended(self) -> Result<(), h2::Error> {
-        drop(self.sender);
-        within(&self.runtime, self.connection).unwrap()
-    }
-
-    /// Whether the connection has ended, or the other side has asked for it.
-    pub(crate) fn is_over(&self) -> bool {
-        let ready = async { tokio::time::timeout(Duration::from_millis(10), self.sender.clone().ready()).await };
-        self.connection.is_finished() || matches!(self.runtime.block_on(ready), Ok(Err(_)))
+    pub(crate) fn ended(&mut self) -> Result<(), h2::Error> {
+        within(&mut self.connection).unwrap()
     }
 }
 
-impl Exchange<'_> {
+impl Drop for Http2 {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+impl Exchange {
     #[track_caller]
     pub(crate) fn send(&mut self, data: impl Into<Bytes>) {
         self.upload.send_data(data.into(), false).unwrap();
@@ -123,12 +117,12 @@ impl Exchange<'_> {
 
     /// Why the other side reset the stream.
     pub(crate) fn was_reset(&mut self) -> Result<Reason, h2::Error> {
-        within(self.runtime, std::future::poll_fn(|cx| self.upload.poll_reset(cx)))
+        within(std::future::poll_fn(|cx| self.upload.poll_reset(cx)))
     }
 
     /// Waits for the answer's head.
     pub(crate) fn head(&mut self) -> Result<(StatusCode, HeaderMap), h2::Error> {
-        let (head, body) = within(self.runtime, &mut self.response)?.into_parts();
+        let (head, body) = within(&mut self.response)?.into_parts();
         self.download = Some(body);
         Ok((head.status, head.headers))
     }
@@ -136,11 +130,15 @@ impl Exchange<'_> {
     /// The next part of the answer's body, after its head.
     pub(crate) fn next(&mut self) -> Option<Result<Bytes, h2::Error>> {
         let body = self.download.as_mut()?;
-        let part = within(self.runtime, body.data())?;
-        if let Ok(part) = &part {
-            body.flow_control().release_capacity(part.len()).unwrap();
+        loop {
+            let part = within(body.data())?;
+            if let Ok(part) = &part {
+                body.flow_control().release_capacity(part.len()).unwrap();
+            }
+            if !part.as_ref().is_ok_and(Bytes::is_empty) {
+                return Some(part);
+            }
         }
-        Some(part)
     }
 
     /// Waits for all of the answer.
@@ -151,7 +149,7 @@ impl Exchange<'_> {
             body.extend_from_slice(&part?);
         }
         let trailers = match &mut self.download {
-            Some(download) => within(self.runtime, download.trailers())?,
+            Some(download) => within(download.trailers())?,
             None => None,
         };
         Ok(Answer { status, headers, body, trailers })
@@ -172,8 +170,8 @@ pub(crate) fn with(method: Method, path: &str, fields: &[(&str, &str)]) -> Reque
 }
 
 #[track_caller]
-fn within<T>(runtime: &Runtime, future: impl Future<Output = T>) -> T {
-    let timed = runtime.block_on(async { tokio::time::timeout(DEADLINE, future).await });
+fn within<T>(future: impl Future<Output = T>) -> T {
+    let timed = runtime().block_on(async { tokio::time::timeout(DEADLINE, future).await });
     timed.unwrap_or_else(|_| panic!("not within {DEADLINE:?}"))
 }
 
@@ -200,7 +198,6 @@ pub(crate) struct Frames {
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: u8,
-    pub(crate) flags: u8,
     pub(crate) stream: u32,
     pub(crate) payload: Vec<u8>,
 }
@@ -233,6 +230,11 @@ impl Frames {
         Self { stream, buffer: Vec::new() }
     }
 
+    /// Another hand on the same connection, for a thread that reads.
+    pub(crate) fn reader(&self) -> Self {
+        Self { stream: self.stream.try_clone().unwrap(), buffer: self.buffer.clone() }
+    }
+
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
@@ -263,11 +265,11 @@ impl Frames {
     }
 
     fn take(&mut self) -> Option<Frame> {
-        let [a, b, c, kind, flags, s, t, u, v] = *self.buffer.first_chunk::<9>()?;
+        let [a, b, c, kind, _, s, t, u, v] = *self.buffer.first_chunk::<9>()?;
         let end = 9 + u32::from_be_bytes([0, a, b, c]) as usize;
         let payload = self.buffer.get(9..end)?.to_vec();
         self.buffer.drain(..end);
-        Some(Frame { kind, flags, stream: u32::from_be_bytes([s, t, u, v]), payload })
+        Some(Frame { kind, stream: u32::from_be_bytes([s, t, u, v]), payload })
     }
 }
 
