@@ -282,6 +282,9 @@ impl Drop for Exchange {
         if self.ended.is_none() && self.starved && self.pace.missed() {
             self.broken();
         }
+        if self.connection.is_some() {
+            self.pace.abandon();
+        }
         // First: who sees that the request is over finds its place free.
         let tunnel = self.seats.take().is_some_and(|seats| seats.tunnel.is_some());
         self.backend.metrics.in_flight.dec();

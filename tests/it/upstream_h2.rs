@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use http::Version;
+use http::{Method, Version};
 
 use crate::support::client::{Broken, request};
 use crate::support::frames;
+use crate::support::http2::{Http2, with};
 use crate::support::{Config, Connection, Deed, H2Backend, Latch, Service, eventually};
 
 /// One worker, so that requests share whatever they can, before backends of these tables.
@@ -220,6 +221,20 @@ fn a_client_that_goes_away_ends_its_stream_and_no_other() {
     latch.open();
     assert_eq!(held[0].receive().status(), 200);
     assert_eq!(connections(&backend), 1);
+}
+
+#[test]
+fn a_response_that_stands_still_ends_its_stream_at_both_ends_while_the_client_has_not_ended_its_request() {
+    let backend = H2Backend::start();
+    let coalmine = before(&[&backend], |web| web.table("timeout", "idle = \"500ms\"")).start();
+    backend.on("/echo", Deed::Echo);
+    let client = Http2::open(coalmine.http);
+    let mut exchange = client.begin(with(Method::POST, "/echo", &[]), false);
+    exchange.send(&b"one"[..]);
+    assert_eq!(exchange.head().unwrap().0, 200);
+    assert_eq!(exchange.next().unwrap().unwrap(), &b"one"[..]);
+    exchange.was_reset().unwrap();
+    eventually("the backend sees the end", || backend.ended() == 1);
 }
 
 #[test]
