@@ -114,6 +114,12 @@ impl Exchange {
         self.count(false);
     }
 
+    /// The same for an upgrade where HTTP/2 is spoken: whether a backend knows HTTP/1.1 besides, nobody has said, and a
+    /// client that tries must not take it out.
+    pub(super) fn fail_upgrade(&self, failure: Failure) {
+        self.backend.metrics.failure(failure).inc();
+    }
+
     /// The backend gave an answer with this status, which goes to no client.
     pub(super) fn judge(&mut self, status: StatusCode) {
         self.count_as(is_pass(status), false);

@@ -308,6 +308,22 @@ fn a_backend_that_does_not_speak_http_2_is_a_bad_gateway() {
 }
 
 #[test]
+fn a_client_that_asks_for_an_upgrade_takes_no_backend_out_that_speaks_http_2_alone() {
+    let [stable, canary] = [H2Backend::start(), H2Backend::start()];
+    let lines = |backend: &H2Backend| format!("weight = 1\nbackends = [\"{}\"]\nh2 = true", backend.address);
+    let web = Service::new("web").table("stable", &lines(&stable)).table("canary", &lines(&canary));
+    let coalmine = Config::new().service(web.probe("timeout = \"5s\"")).start();
+    eventually("the canary is in", || coalmine.is_admitted("web"));
+    for _ in 0..30 {
+        let answer = coalmine.connect().request("GET", "/", &["Connection: Upgrade", "Upgrade: websocket"]);
+        assert_eq!(answer.status(), 502);
+    }
+    assert!(coalmine.metric("coalmine_backend_failures_total", &[("track", "canary")]) >= 10.0);
+    for_a_moment();
+    assert!(coalmine.is_admitted("web"));
+}
+
+#[test]
 fn a_connection_that_is_too_old_takes_no_more_requests() {
     let backend = H2Backend::start();
     let coalmine = before(&[&backend], |web| web.table("pool", "max_age = \"1ms\"")).start();
