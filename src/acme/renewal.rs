@@ -10,6 +10,8 @@ const ASK: (Duration, Duration) = (Duration::from_secs(3600), Duration::from_sec
 /// could not reach this balancer counts the tries of an hour.
 const FIRST_PAUSE: Duration = Duration::from_secs(15);
 const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3600);
+/// The shortest time between two certificates for one domain, but for those that live for less than four times of it.
+const LEAST_REST: Duration = Duration::from_secs(3600);
 
 /// The moment at which to renew by the authority's word: any of its window, so that not all come at once. `chance` is
 /// 0 to 1.
@@ -28,6 +30,13 @@ pub(super) fn by_age(certificate: &Certificate) -> SystemTime {
 pub(super) fn latest(certificate: &Certificate) -> SystemTime {
     let life = certificate.to.duration_since(certificate.from).unwrap_or_default();
     certificate.from.checked_add(life * 5 / 6).unwrap_or(certificate.to)
+}
+
+/// How long a certificate that has just come is kept, whatever the clock and the authority say: one of them is wrong when
+/// it is due at once.
+pub(super) fn rest(certificate: &Certificate) -> Duration {
+    let life = certificate.to.duration_since(certificate.from).unwrap_or_default();
+    (life / 4).min(LEAST_REST)
 }
 
 /// When to ask again for the authority's word, which says `hint`.
