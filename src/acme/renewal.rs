@@ -71,6 +71,21 @@ mod tests {
     }
 
     #[test]
+    fn what_has_just_come_is_kept_for_a_while_whatever_the_clock_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.pem");
+        let made = rcgen::generate_simple_self_signed(vec!["a.test".to_owned()]).unwrap();
+        std::fs::write(&file, made.cert.pem() + &made.signing_key.serialize_pem()).unwrap();
+        let files = crate::model::CertificateSettings { cert: file.clone(), key: file, hosts: Vec::new() };
+        let mut certificate = Certificate::load(&files).unwrap();
+        for (life, expected) in [(90 * 86_400, 3600), (20, 5), (0, 0)] {
+            certificate.from = SystemTime::UNIX_EPOCH;
+            certificate.to = SystemTime::UNIX_EPOCH + Duration::from_secs(life);
+            assert_eq!(rest(&certificate).as_secs(), expected, "{life}");
+        }
+    }
+
+    #[test]
     fn the_authority_is_asked_neither_at_once_nor_never() {
         for (hint, seconds) in [(0, 3600), (7200, 7200), (u64::MAX, 86400)] {
             assert_eq!(ask_in(Duration::from_secs(hint)).as_secs(), seconds);
