@@ -90,6 +90,14 @@ fn mistakes_are_answered_and_change_nothing() {
 }
 
 #[test]
+fn a_body_that_is_too_large_is_refused() {
+    let (_backends, coalmine) = web();
+    let body = format!("{{\"reason\": \"{}\"}}", "x".repeat(16 * 1024));
+    assert_eq!(coalmine.ask_with("PUT", &alert("web"), &[], &body).status(), 413);
+    assert!(coalmine.is_admitted("web"));
+}
+
+#[test]
 fn with_a_token_every_change_needs_it_and_no_question_does() {
     let (_directory, file) = file("token", "hunter2hunter2hunter2\n");
     let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));

@@ -8,13 +8,13 @@ use crate::support::coalmine::{run, text};
 use crate::support::config::written;
 
 #[test]
-fn every_configuration_in_the_readme_is_a_good_one() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let blocks: Vec<_> = readme.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert!(!blocks.is_empty(), "no configuration in the README");
+fn every_configuration_in_the_documents_is_a_good_one() {
     let authority = Authority::new();
     let site = authority.server(&["shop.example.org"]);
-    for block in blocks {
+    let [readme, security] = ["README.md", "SECURITY.md"].map(|name| fs::read_to_string(root().join(name)).unwrap());
+    let [in_readme, in_security] = [&readme, &security].map(|text| text.split("```toml\n").skip(1));
+    assert!(in_readme.clone().count() > 0 && in_security.clone().count() > 0, "no configuration");
+    for block in in_readme.chain(in_security).map(|rest| rest.split("```").next().unwrap()) {
         let (directory, path) = written(block);
         fs::copy(&site.cert, directory.path().join("shop.pem")).unwrap();
         fs::copy(&site.key, directory.path().join("shop.key")).unwrap();
@@ -151,11 +151,31 @@ fn every_metric_is_in_the_readme() {
 
 #[test]
 fn every_test_that_the_promises_name_is_there() {
-    let promises = fs::read_to_string(root().join("RELIABILITY.md")).unwrap();
-    let names: Vec<_> = promises.split('`').skip(1).step_by(2).filter_map(|code| code.rsplit_once("::")).collect();
-    assert!(names.len() > 50, "{names:?}");
-    let missing: Vec<_> = names.into_iter().filter(|(file, test)| !has_test(file, test)).collect();
-    assert_eq!(missing, Vec::<(&str, &str)>::new());
+    for document in ["RELIABILITY.md", "SECURITY.md"] {
+        let promises = fs::read_to_string(root().join(document)).unwrap();
+        let names: Vec<_> = code(&promises).filter_map(|code| code.rsplit_once("::")).collect();
+        assert!(names.len() > 50, "{document}: {names:?}");
+        let missing: Vec<_> = names.into_iter().filter(|(file, test)| !has_test(file, test)).collect();
+        assert_eq!(missing, Vec::<(&str, &str)>::new(), "{document}");
+    }
+}
+
+#[test]
+fn every_reason_to_refuse_is_told_with_what_it_is_about() {
+    let reasons = fs::read_to_string(root().join("src/metrics/refused.rs")).unwrap();
+    let reasons: Vec<_> = reasons.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(reasons.len() > 10, "{reasons:?}");
+    for document in ["README.md", "SECURITY.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let rows: Vec<_> = text.lines().filter(|line| line.starts_with('|')).flat_map(code).collect();
+        let missing: Vec<_> = reasons.iter().filter(|reason| !rows.contains(*reason)).collect();
+        assert_eq!(missing, Vec::<&&str>::new(), "{document}");
+    }
+}
+
+/// What stands between backticks.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
 }
 
 /// `file` is a path, or the name of a file beside this one.

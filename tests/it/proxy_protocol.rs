@@ -119,6 +119,32 @@ fn a_second_header_is_no_request() {
 }
 
 #[test]
+fn what_a_named_client_says_of_others_is_not_believed() {
+    let (_backend, coalmine) = behind("127.0.0.0/8", "trusted_proxies = [\"127.0.0.0/8\"]");
+    let said = request("GET", "/", &["X-Forwarded-For: 203.0.113.9"]);
+    for (header, expected) in [(V1, "192.0.2.7"), (LOCAL, "203.0.113.9, 127.0.0.1")] {
+        let mut connection = coalmine.connect();
+        connection.send([header, said.as_bytes()].concat());
+        let text = connection.receive().text();
+        assert!(text.lines().any(|line| line == format!("x-forwarded-for: {expected}")), "{text}");
+    }
+}
+
+#[test]
+fn each_client_that_a_header_names_has_its_own_number() {
+    let backend = Backend::start("a");
+    let config = Config::of(&[&backend], &[]).listen("proxy_protocol = [\"127.0.0.0/8\"]");
+    let coalmine = config.limits("client_connections = 1").start();
+    let mut first = begun(&coalmine, V1);
+    assert_eq!(first.receive().status(), 200);
+    assert_eq!(answered(&coalmine, V1), 503);
+    assert_eq!(coalmine.refused("client_connections"), 1.0);
+    assert_eq!(answered(&coalmine, V1_6), 200, "another client of the same proxy");
+    drop(first);
+    eventually("there is a place again", || answered(&coalmine, V1) == 200);
+}
+
+#[test]
 fn a_stop_does_not_wait_for_a_header() {
     let (_backend, mut coalmine) = behind("127.0.0.0/8", "handshake_timeout = \"10m\"");
     let mut silent = coalmine.connect();
