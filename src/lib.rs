@@ -9,7 +9,7 @@
 //! order in which a request meets it. [`control`] decides; [`health`] and [`bus`] are its senses. [`app`] puts all
 //! together. Lower never imports upper, and a test enforces it:
 //!
-//! `model` <- `metrics`, `net`, `tls` <- `table`, `supervise` <- `proxy`, `health`, `bus`, `notify` <- `control` <- `config` <-
+//! `model` <- `metrics`, `net`, `tls` <- `table`, `supervise` <- `proxy`, `health`, `bus`, `notify`, `acme` <- `control` <- `config` <-
 //! `shutdown`, `telemetry` <- `monitor` <- `app` <- `cli` <- `main`.
 //!
 //! # Lexicon
@@ -44,6 +44,7 @@
 //! - A request of which anything was sent goes to another backend once at most, and only if it may run twice.
 //! - Input from outside never panics, and everything that it can make grow is bounded.
 
+pub mod acme;
 pub mod app;
 pub mod bus;
 pub mod cli;

@@ -92,7 +92,7 @@ impl Certificates {
     }
 
     /// Shows these and no others of `source`, and tells of them. Gives whether anything is new.
-    fn put(&self, source: Source, certificates: Vec<Certificate>) -> bool {
+    pub(super) fn put(&self, source: Source, certificates: Vec<Certificate>) -> bool {
         let now = SystemTime::now();
         for certificate in &certificates {
             if let Err(reason) = certificate.check_date(now) {

@@ -12,6 +12,7 @@
 //! rest runs.
 
 mod agent;
+mod authority;
 mod bind;
 mod certificates;
 mod control;
@@ -56,6 +57,7 @@ pub use door::Inherited;
 pub use keepsake::Keepsake;
 pub use life::live;
 
+use authority::Authority;
 use certificates::Certificates;
 use door::Door;
 use messenger::Messenger;
@@ -85,6 +87,7 @@ pub struct App {
     metrics: Metrics,
     scouts: Scouts,
     certificates: Certificates,
+    authority: Option<Box<Authority>>,
     heartbeat: Heartbeat,
     messenger: Messenger,
     /// Every listening socket once more, to be handed on.
@@ -124,6 +127,7 @@ impl App {
         let metrics = Metrics::new();
         let certificates = Certificates::new(metrics.certificates.clone());
         certificates.load(&settings.tls).await.map_err(anyhow::Error::msg)?;
+        let mut authority = Authority::new(&settings, &certificates, &metrics);
         let tls = tls::Acceptor::new(&certificates.store, settings.listen.http2).context("TLS can't be spoken")?;
         let (writer, reader) = table::table();
 
@@ -157,7 +161,8 @@ impl App {
             kept: keepsake.bus,
             shutdown: ended.clone(),
         };
-        let company = bus::Company { name: settings.balancer.name.clone(), announcements, affinity };
+        let (name, challenges) = (settings.balancer.name.clone(), authority.as_mut().and_then(|it| it.board.take()));
+        let company = bus::Company { name, announcements, affinity, challenges };
         let alert_bus = control::Bus { redis: settings.redis.clone(), wiring, company };
         let control = control::start(alert_bus, controller, inputs, ended.clone())?;
         scouts.go(&settings.services);
@@ -171,6 +176,7 @@ impl App {
             table: reader,
             metrics: metrics.data.clone(),
             tls,
+            challenges: authority.as_ref().map(|authority| authority.challenges.clone()),
             redirect: sockets.https_addresses.first().filter(|_| settings.listen.redirect_https).map(SocketAddr::port),
             stop: stop.clone(),
         };
@@ -193,6 +199,7 @@ impl App {
             metrics,
             scouts,
             certificates,
+            authority: authority.map(Box::new),
             heartbeat,
             messenger,
             doors: sockets.doors.into(),
@@ -246,6 +253,12 @@ impl App {
                 ended.run_until_cancelled(follow).await;
             }
         });
+        if let Some(authority) = self.authority.take() {
+            let (orders, ended) = (authority.run(&self.metrics), self.ended.clone());
+            self.tasks.spawn(async move {
+                ended.run_until_cancelled(orders).await;
+            });
+        }
         systemd::store(&self.doors);
         Ok(())
     }

@@ -52,7 +52,7 @@ async fn follow(app: &mut App, new: Settings) -> Result<Reloaded, String> {
         if app.certificates.load(&new.tls).await? {
             changed.push("tls.certificate".to_owned());
         }
-        app.settings.tls = new.tls;
+        app.settings.tls.certificates = new.tls.certificates;
     }
     let services = new.services;
     if app.settings.services == services {

@@ -14,6 +14,8 @@ pub(super) enum Held {
     Peer(PeerMark),
     Lease(LeaseMark),
     AffinityKey(Secret),
+    /// A key authorization (RFC 8555, 8.1).
+    Challenge(String),
 }
 
 impl Held {
@@ -27,6 +29,7 @@ impl Held {
             Self::Peer(mark) => json(mark),
             Self::Lease(mark) => json(mark),
             Self::AffinityKey(key) => key.reveal().to_owned(),
+            Self::Challenge(authorization) => authorization.clone(),
         }
     }
 
@@ -41,6 +44,7 @@ impl Held {
                 | (Self::Peer(_), Place::Peer(_))
                 | (Self::Lease(_), Place::Lease(_))
                 | (Self::AffinityKey(_), Place::AffinityKey)
+                | (Self::Challenge(_), Place::Challenge(_))
         )
     }
 }

@@ -11,8 +11,11 @@ pub(super) type Key = Vec<u8>;
 /// Holds the key that signs the cookies of all balancers on the prefix.
 pub(super) const AFFINITY: &[u8] = b"affinity:key";
 
+/// The root of the challenges of a certificate authority. No key by itself.
+pub(super) const CHALLENGES: &[u8] = b"acme";
+
 /// What the keys of marks begin with, before a colon.
-const KINDS: [&str; 5] = ["drain", "weight", "eject", "lease", "affinity"];
+const KINDS: [&str; 6] = ["drain", "weight", "eject", "lease", "affinity", "acme"];
 
 /// Whether an alert under this key would take the place of marks.
 pub fn is_for_marks(key: &str) -> bool {
@@ -31,6 +34,17 @@ pub(super) enum Place {
     Peer(ServiceName),
     Lease(ServiceName),
     AffinityKey,
+    /// A token that a certificate authority will ask for.
+    Challenge(String),
+}
+
+/// What all balancers on the prefix have together, where it is of interest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Shared {
+    /// The key that signs cookies.
+    pub(super) affinity: bool,
+    /// The challenges of a certificate authority.
+    pub(super) challenges: bool,
 }
 
 /// All keys that are looked at.
@@ -39,15 +53,14 @@ pub(super) struct Keys {
     /// The alert keys themselves, without owners.
     alerts: BTreeSet<Key>,
     services: BTreeSet<ServiceName>,
-    affinity: bool,
+    shared: Shared,
 }
 
 impl Keys {
-    /// `affinity`: whether the shared signing key is of interest.
-    pub(super) fn new(watched: &[Watched], affinity: bool) -> Self {
+    pub(super) fn new(watched: &[Watched], shared: Shared) -> Self {
         let alerts = watched.iter().map(|watched| watched.keys.key.as_bytes().to_vec()).collect();
         let services = watched.iter().map(|watched| watched.service.clone()).collect();
-        Self { alerts, services, affinity }
+        Self { alerts, services, shared }
     }
 
     /// What a key is for; `None`: not ours. A key that can be an alert always is one: reading an alert as something
@@ -57,7 +70,11 @@ impl Keys {
             return Some(Place::Alert);
         }
         if key == AFFINITY {
-            return self.affinity.then_some(Place::AffinityKey);
+            return self.shared.affinity.then_some(Place::AffinityKey);
+        }
+        if is_under(key, CHALLENGES) {
+            let token = std::str::from_utf8(rest(key, CHALLENGES)).ok().filter(|token| is_token(token))?;
+            return self.shared.challenges.then(|| Place::Challenge(token.to_owned()));
         }
         let (kind, rest) = split(key);
         let (service, tail) = split(rest?);
@@ -76,14 +93,15 @@ impl Keys {
     /// The roots under which there may be any number of keys.
     pub(super) fn roots(&self) -> Vec<Key> {
         let many = |service| [drains(service), ejection(service)];
-        self.alerts.iter().cloned().chain(self.services.iter().flat_map(many)).collect()
+        let challenges = self.shared.challenges.then(|| CHALLENGES.to_vec());
+        self.alerts.iter().cloned().chain(self.services.iter().flat_map(many)).chain(challenges).collect()
     }
 
     /// Every key whose name is known before it was ever seen.
     pub(super) fn fixed(&self) -> impl Iterator<Item = Key> {
         let alerts = self.alerts.iter().flat_map(|root| [root.clone(), [root, b":api".as_slice()].concat()]);
         let marks = self.services.iter().flat_map(|service| [weights(service), ejection(service), lease(service)]);
-        alerts.chain(marks).chain(self.affinity.then(|| AFFINITY.to_vec()))
+        alerts.chain(marks).chain(self.shared.affinity.then(|| AFFINITY.to_vec()))
     }
 }
 
@@ -118,6 +136,16 @@ pub(super) fn lease(service: &ServiceName) -> Key {
     format!("lease:{service}").into_bytes()
 }
 
+pub(super) fn challenge(token: &str) -> Key {
+    [CHALLENGES, b":", token.as_bytes()].concat()
+}
+
+/// Whether a text can be a token (RFC 8555, 8.3): base64url without padding.
+pub(super) fn is_token(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=256).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 /// Whether a key is `root` or `root:<owner>`.
 pub(super) fn is_under(key: &[u8], root: &[u8]) -> bool {
     key.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with(b":"))
@@ -145,7 +173,7 @@ mod tests {
 
     fn keys(alert: &str) -> Keys {
         let keys = AlertKeys { key: alert.to_owned(), compat: Vec::new() };
-        Keys::new(&[Watched { service: app(), keys }], true)
+        Keys::new(&[Watched { service: app(), keys }], Shared { affinity: true, challenges: true })
     }
 
     fn app() -> ServiceName {
@@ -164,6 +192,7 @@ mod tests {
         assert_eq!(place("eject:app:lb-1.example"), Some(Place::Peer(app())));
         assert_eq!(place("lease:app"), Some(Place::Lease(app())));
         assert_eq!(place("affinity:key"), Some(Place::AffinityKey));
+        assert_eq!(place("acme:tok-en_1"), Some(Place::Challenge("tok-en_1".to_owned())));
     }
 
     #[test]
@@ -185,6 +214,10 @@ mod tests {
             "alert:application",
             "alert",
             "weights:app",
+            "acme",
+            "acme:",
+            "acme:a.b",
+            "acme:a:b",
         ] {
             assert_eq!(keys.place(stranger.as_bytes()), None, "{stranger}");
         }
@@ -199,7 +232,7 @@ mod tests {
 
     #[test]
     fn no_key_of_a_mark_is_left_to_alerts() {
-        for mark in ["drain:app:x", "drain", "weight:app", "eject:app:lb1", "lease:app", "affinity:key"] {
+        for mark in ["drain:app:x", "drain", "weight:app", "eject:app:lb1", "lease:app", "affinity:key", "acme:x"] {
             assert!(is_for_marks(mark), "{mark}");
         }
         for free in ["alert:app", "drains:app", "app:drain", "ejected", ""] {

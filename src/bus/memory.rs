@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::board::Board;
 use super::desk::{Desk, Ends, Granter, Stopped, forget_old_keys};
+use super::key::Shared;
 use super::wiring::Wiring;
 use crate::metrics::BusMetrics;
 use crate::supervise::{Panicked, Restarts};
@@ -18,7 +19,7 @@ const REFRESH: Duration = Duration::from_secs(1);
 pub async fn memory(wiring: Wiring) {
     let Wiring { mut watched, commands, readings, marks, metrics, life, kept, shutdown } = wiring;
     forget_old_keys(&mut watched);
-    let mut board = Board::new(watched, String::new(), false);
+    let mut board = Board::new(watched, String::new(), Shared::default());
     if let Some(kept) = kept {
         board.restore(kept, true, Instant::now(), SystemTime::now());
     }

@@ -17,6 +17,7 @@
 //! | `eject:<service>:<balancer>` | `PeerMark`; lives 5 s, renewed |
 //! | `lease:<service>` | `LeaseMark`; lives as long as the lease |
 //! | `affinity:key` | 64 hexadecimal digits |
+//! | `acme:<token>` | a key authorization; lives 10 min |
 //!
 //! What Redis has to allow: `HELLO`, `CLIENT TRACKING`, `GETRANGE`, `PTTL`, `SCAN`, `SET` and `DEL`; `EVAL` to renew
 //! and release leases, so that nobody gets between the look and the change; `LRANGE` for old lists; `ROLE` where
@@ -44,7 +45,7 @@ pub use key::is_for_marks;
 pub use memory::memory;
 pub use standing::{Standing, StandingKey, Word, standing};
 pub use watch::redis;
-pub use wiring::{Company, Wiring};
+pub use wiring::{ChallengeBoard, Company, Wiring};
 
 /// What the value of an alert's key says; `None`: nothing. For those who try any bytes at all.
 #[doc(hidden)]

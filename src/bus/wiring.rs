@@ -37,4 +37,14 @@ pub struct Company {
     /// Where the shared signing key is wanted: gets it as soon as the store has told or taken it, and each other one
     /// that all agree on later.
     pub affinity: Option<watch::Sender<Option<Secret>>>,
+    /// Where certificates are ordered: the challenges.
+    pub challenges: Option<ChallengeBoard>,
+}
+
+/// What a certificate authority will ask for: key authorizations by token (RFC 8555, 8.3). They are no secrets.
+pub struct ChallengeBoard {
+    /// Of this balancer.
+    pub own: watch::Receiver<BTreeMap<String, String>>,
+    /// Gets those of all balancers on the prefix, as the store has them.
+    pub all: watch::Sender<BTreeMap<String, String>>,
 }

@@ -4,19 +4,20 @@
 
 use crate::model::{
     AdminSettings, AffinitySettings, BalancerSettings, Endpoint, LimitSettings, ListenSettings, LogSettings,
-    NotifySettings, RedisPlace, RedisSettings, Settings,
+    NotifySettings, RedisPlace, RedisSettings, Settings, TlsSettings,
 };
 
 /// The keys whose change a reload from `old` to `new` does not put in force, in the order of the file. A secret is
 /// named by the key of its file, but `affinity.key`; `redis` alone is a table that came or went.
 pub fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
-    let Settings { listen, tls: _, limits, log, admin, redis, balancer, affinity, notify, services: _ } = old;
+    let Settings { listen, tls, limits, log, admin, redis, balancer, affinity, notify, services: _ } = old;
     let redis = match (redis, &new.redis) {
         (Some(old), Some(new)) => redis_same(old, new).to_vec(),
         (old, new) => vec![("redis", old == new)],
     };
     let tables = [
         listen_same(listen, &new.listen).to_vec(),
+        tls_same(tls, &new.tls).to_vec(),
         limits_same(limits, &new.limits).to_vec(),
         log_same(log, &new.log).to_vec(),
         admin_same(admin, &new.admin).to_vec(),
@@ -90,6 +91,12 @@ fn limits_same(old: &LimitSettings, new: &LimitSettings) -> [Same; 10] {
         ("limits.streams", *streams == new.streams),
         ("limits.rate", *rate == new.rate),
     ]
+}
+
+/// Certificates of files are live.
+fn tls_same(old: &TlsSettings, new: &TlsSettings) -> [Same; 1] {
+    let TlsSettings { certificates: _, acme } = old;
+    [("tls.acme", *acme == new.acme)]
 }
 
 fn log_same(old: &LogSettings, new: &LogSettings) -> [Same; 3] {

@@ -3,6 +3,7 @@
 //! Handles are resolved when a table, a probe or the bus is built, so that the request path only adds to atomics.
 //! Labels come from the configuration, never from a request. Names live in [`names`] alone.
 
+mod acme;
 mod bus;
 mod control;
 mod data;
@@ -16,6 +17,7 @@ mod tls;
 use prometheus::core::Collector;
 use prometheus::{Encoder, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
+pub use acme::AcmeMetrics;
 pub use bus::BusMetrics;
 pub use control::{ControlMetrics, GateMetrics, ProbeMetrics};
 pub use data::{BackendMetrics, Class, DataMetrics, Failure, RetryCause, RetryRefused};
@@ -35,6 +37,7 @@ pub struct Metrics {
     pub bus: BusMetrics,
     pub life: LifeMetrics,
     pub notify: NotifyMetrics,
+    pub acme: AcmeMetrics,
     pub certificates: CertificateMetrics,
 }
 
@@ -56,6 +59,7 @@ impl Metrics {
             bus: BusMetrics::new(&registry),
             life: LifeMetrics::new(&registry),
             notify: NotifyMetrics::new(&registry),
+            acme: AcmeMetrics::new(&registry),
             certificates: CertificateMetrics::new(&registry),
             registry,
         }

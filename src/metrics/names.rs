@@ -39,6 +39,8 @@ pub(super) const TABLE_GENERATION: &str = "coalmine_table_generation";
 pub(super) const BUS_CONNECTED: &str = "coalmine_bus_connected";
 pub(super) const BUS_AGE: &str = "coalmine_bus_age_seconds";
 
+pub(super) const ACME_ORDERS: &str = "coalmine_acme_orders_total";
+
 pub(super) const NOTICES: &str = "coalmine_notices_total";
 pub(super) const NOTICES_PENDING: &str = "coalmine_notices_pending";
 

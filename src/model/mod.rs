@@ -3,6 +3,7 @@
 //! Everything else imports from here, and this module imports from nobody. A value of one of these types is valid by
 //! construction: text from outside is parsed into them by [`crate::config`] and [`crate::bus`], never checked later.
 
+mod acme;
 mod affinity;
 mod alert;
 mod backend;
@@ -27,6 +28,7 @@ mod tls;
 mod track;
 mod upstream;
 
+pub use acme::AcmeSettings;
 pub use affinity::{Affinity, AffinitySettings, CookieSpec};
 pub use alert::{Alert, AlertKeys, AlertReading, CompatKey, Owner, Owners};
 pub use backend::{Address, BackendId, BackendSpec, BackendWeight, Endpoint};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::HostPattern;
+use super::{AcmeSettings, HostPattern};
 
 /// `[tls]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -12,6 +12,9 @@ pub struct TlsSettings {
     /// The first is the default.
     #[serde(rename = "certificate")]
     pub certificates: Vec<CertificateSettings>,
+    /// Certificates that are ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acme: Option<AcmeSettings>,
 }
 
 /// A certificate and its key, in PEM files.

@@ -13,7 +13,7 @@ use super::stop::Stop;
 use super::worker::Worker;
 use crate::metrics::DataMetrics;
 use crate::model::{LimitSettings, ListenSettings};
-use crate::table::TableReader;
+use crate::table::{Challenges, TableReader};
 use crate::tls;
 
 /// Tasks that run between two looks at the sockets: a whole batch of ready connections, which saves system calls.
@@ -33,6 +33,8 @@ pub struct FrontSettings {
     pub tls: tls::Acceptor,
     /// Requests on plain text are sent to TLS at this port.
     pub redirect: Option<u16>,
+    /// What an authority that certificates are ordered from is answered.
+    pub challenges: Option<Challenges>,
     /// At its last step the workers end: when the running requests have ended or `listen.drain` has passed.
     pub stop: Stop,
 }

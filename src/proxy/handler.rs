@@ -53,6 +53,11 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     found.grpc &= request.version() == Version::HTTP_2;
     let timeout = if found.grpc { grpc::timeout(request.headers()) } else { None };
     let checked = check::head(&client.worker.limits, &mut request, &mut found);
+    if let (Ok(()), Some(challenges)) = (checked, &client.worker.challenges)
+        && let Some(text) = challenges.answer(request.uri().path())
+    {
+        return Ok(answer(&client, StatusCode::OK, Response::new(Reply::text(text)), entry, began));
+    }
     if let (Ok(()), Some(port)) = (checked, client.worker.redirect)
         && let Some(away) = redirect::to_tls(port, request.uri(), request.headers(), &found, &client.guest.sender)
     {

@@ -22,7 +22,7 @@ use super::stop::Stop;
 use crate::metrics::{DataMetrics, Open};
 use crate::model::LimitSettings;
 use crate::net::outbox::Outbox;
-use crate::table::TableReader;
+use crate::table::{Challenges, TableReader};
 use crate::tls;
 
 /// What hyper has room for without a heap: fields of a request.
@@ -44,6 +44,7 @@ pub(super) struct Worker {
     pub(super) metrics: DataMetrics,
     pub(super) tls: tls::Acceptor,
     pub(super) redirect: Option<u16>,
+    pub(super) challenges: Option<Challenges>,
     pub(super) access: Option<AccessWriter>,
     pub(super) limits: LimitSettings,
     pub(super) trusted_proxies: Vec<IpNet>,
@@ -62,7 +63,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(settings: &FrontSettings, shared: Arc<Shared>, crowd: Arc<Crowd>) -> Self {
-        let FrontSettings { listen, limits, access, table, metrics, tls, redirect, stop } = settings;
+        let FrontSettings { listen, limits, access, table, metrics, tls, redirect, challenges, stop } = settings;
         let mut http = http1::Builder::new();
         let head = limits.request_line.saturating_add(limits.header_bytes);
         http.max_buf_size(MAX_BUFFER).max_header_size(head as usize);
@@ -82,6 +83,7 @@ impl Worker {
             metrics: metrics.clone(),
             tls: tls.clone(),
             redirect: *redirect,
+            challenges: challenges.clone(),
             access: access.clone(),
             limits: *limits,
             trusted_proxies: listen.trusted_proxies.clone(),

@@ -7,6 +7,7 @@
 mod alarm;
 mod backend;
 mod budget;
+mod challenges;
 mod choice;
 mod circuit;
 mod handle;
@@ -26,6 +27,7 @@ mod trial;
 pub use alarm::Alarm;
 pub use backend::{Backend, BackendKey, Terms};
 pub use budget::{Budget, BudgetSeat};
+pub use challenges::Challenges;
 pub use choice::{Choice, fixed_ticket};
 pub use circuit::{Circuit, Place, Room};
 pub use handle::{TableReader, TableWriter, table};

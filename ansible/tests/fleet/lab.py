@@ -90,6 +90,11 @@ class Lab:
     def artifacts(self) -> dict[str, Any]:
         return dict(yaml.safe_load((self.state / "artifacts/manifest.yml").read_text()))
 
+    @property
+    def authority(self) -> Path:
+        """What clients of https trust."""
+        return self.state / "tls/ca.pem"
+
     def mails(self) -> list[dict[str, Any]]:
         """Every mail that the lab's sink has taken, in order."""
         path = self.state / "mails.jsonl"

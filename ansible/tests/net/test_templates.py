@@ -2,9 +2,11 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ TEMPLATES = {
     "base/nftables.conf.j2": "all",
     "base/sudoers.j2": "all",
     "coalmine/coalmine.toml.j2": "balancers",
+    "coalmine/coalmine.service.j2": "balancers",
     "keepalived/keepalived.conf.j2": "balancers",
     "monitor/monitor.toml.j2": "all",
     "prometheus/prometheus.yml.j2": "all",
@@ -56,7 +59,12 @@ def render(folder, inventory):
             f"{json.dumps(name)}: (lookup('ansible.builtin.template', {json.dumps(str(path))})"
             f" if {json.dumps(group)} in group_names + ['all'] else '-')"
         )
-    files = [ANSIBLE / "roles" / role / part / "main.yml" for role in ROLES for part in ("defaults", "vars")]
+    # As defaults of a role, so that the inventory goes before them.
+    defaults = folder / "roles" / "values" / "defaults" / "main"
+    defaults.mkdir(parents=True)
+    for role in ROLES:
+        (defaults / f"{role}.yml").symlink_to(ANSIBLE / "roles" / role / "defaults" / "main.yml")
+    files = [ANSIBLE / "roles" / role / "vars" / "main.yml" for role in ROLES]
     play = [
         {
             "hosts": "all",
@@ -64,6 +72,7 @@ def render(folder, inventory):
             "gather_facts": False,
             "vars": {"__base_container": {"stdout": "container-other"}, "keys": [], "node_app_name": "checkbox"},
             "vars_files": [str(file) for file in files if file.exists()],
+            "roles": ["values"],
             "tasks": [
                 {
                     "ansible.builtin.copy": {
@@ -78,6 +87,7 @@ def render(folder, inventory):
     (folder / "play.yml").write_text(yaml.safe_dump(play))
     command = [BIN / "ansible-playbook", "-i", inventory, folder / "play.yml"]
     command += ["-e", f"@{ANSIBLE / 'inventories/vault.example.yml'}", "-e", "ansible_python_interpreter=" + sys.executable]
+    command += ["-e", "lab_tls=/lab/tls"]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"), "ANSIBLE_LOCALHOST_WARNING": "0"}
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=300, env=environment, stdin=subprocess.DEVNULL
@@ -91,15 +101,20 @@ def fleet(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "lab-small":
         return request.param, render(folder, ANSIBLE / "inventories/lab-small")
+    return request.param, render(folder, written(folder, TWO if request.param == "two" else ONE))
+
+
+def written(folder, hosts, **more):
+    """An inventory of these hosts and of what every fleet needs."""
     inventory = folder / "inventory"
     shared = inventory / "group_vars" / "all"
     shared.mkdir(parents=True)
-    (inventory / "hosts.yml").write_text(BARE + (TWO if request.param == "two" else ONE))
+    (inventory / "hosts.yml").write_text(BARE + hosts)
     (shared / "00-fleet.yml").symlink_to(ANSIBLE / "inventories/common/fleet.yml")
     own = {"fleet_address": "10.0.0.9", "fleet_checkbox_hosts": ["shop.test"], "fleet_itrust_hosts": ["itrust.test"]}
     own["fleet_mail"] = {"host": "10.0.0.8", "port": 25, "tls": "off", "from": "coalmine@test", "to": ["ops@test"]}
-    (shared / "own.yml").write_text(yaml.safe_dump(own))
-    return request.param, render(folder, inventory)
+    (shared / "own.yml").write_text(yaml.safe_dump(own | more))
+    return inventory
 
 
 def test_every_template_is_made_on_every_host(fleet):
@@ -149,3 +164,73 @@ def test_prometheus_scrapes_only_who_is_there(fleet):
         configuration = yaml.safe_load(texts["prometheus/prometheus.yml.j2"])
         jobs = {job["job_name"]: job["static_configs"] for job in configuration["scrape_configs"]}
         assert len(jobs["node"]) == len(fleet[1]) and all(isinstance(found, list) for found in jobs.values())
+
+
+def test_without_a_certificate_nothing_is_written_of_tls(fleet):
+    name, hosts = fleet
+    configuration = tomllib.loads(hosts["lb1"]["coalmine/coalmine.toml.j2"])
+    assert ("https" in configuration["listen"]) == ("tls" in configuration) == (name == "lab-small")
+    assert "limits" not in configuration and "redirect_https" not in configuration["listen"]
+    if name == "lab-small":
+        file = "/etc/coalmine/tls/lab.pem"
+        assert configuration["tls"] == {"certificate": [{"cert": file, "key": file, "hosts": []}]}
+
+
+def test_all_of_tls_is_written_as_the_program_reads_it(tmp_path):
+    tracks = {
+        "checkbox": {"stable": {"backends": [{"address": "unix:/run/shop.sock", "name": "shop"}], "proxy_protocol": "v2"}},
+        "itrust": {"stable": {"h2": True, "tls": {"ca_file": "ca", "server_name": "i", "cert_file": "c", "key_file": "k"}}},
+    }
+    more = {
+        "coalmine_acme_domains": ["shop.test"],
+        "coalmine_acme_ca_file": "authority",
+        "coalmine_redirect_https": True,
+        "coalmine_proxy_protocol": ["10.1.0.0/16"],
+        "coalmine_limits": {"max_requests": 9, "rate": {"requests": 5}},
+        "coalmine_tracks": tracks,
+        "coalmine_socket_groups": ["shop"],
+    }
+    texts = render(tmp_path, written(tmp_path, TWO, **more))["lb1"]
+    configuration = tomllib.loads(texts["coalmine/coalmine.toml.j2"])
+    listen = configuration["listen"]
+    assert listen["https"] == ["0.0.0.0:443"] and listen["redirect_https"] and listen["proxy_protocol"] == ["10.1.0.0/16"]
+    assert configuration["tls"]["acme"] == {
+        "directory": "https://acme-v02.api.letsencrypt.org/directory",
+        "contact": ["mailto:ops@test"],
+        "domains": ["shop.test"],
+        "state_dir": "/var/lib/coalmine/acme",
+        "ca_file": "/etc/coalmine/tls/acme.ca.pem",
+    }
+    assert configuration["limits"] == {"max_requests": 9, "rate": {"requests": 5}}
+    shop, itrust = (service["stable"] for service in configuration["service"])
+    assert shop["backends"] == [{"address": "unix:/run/shop.sock", "name": "shop"}] and shop["proxy_protocol"] == "v2"
+    assert itrust["backends"] == [{"address": "https://10.0.0.4:8080", "name": "itrust1"}] and itrust["h2"]
+    client = "/etc/coalmine/tls/itrust.stable.client.pem"
+    assert itrust["tls"] == {
+        "ca_file": "/etc/coalmine/tls/itrust.stable.ca.pem",
+        "server_name": "i",
+        "cert_file": client,
+        "key_file": client,
+    }
+    unit = texts["coalmine/coalmine.service.j2"]
+    assert "SupplementaryGroups=shop\n" in unit and "CapabilityBoundingSet=CAP_NET_BIND_SERVICE\n" in unit
+
+
+def test_a_key_of_another_certificate_and_one_that_has_ended_are_refused(tmp_path):
+    files = {}
+    for name, days in (("one", 2), ("two", 2), ("ended", 0)):
+        files[name] = [tmp_path / f"{name}.{kind}" for kind in ("pem", "key")]
+        certificate, key = files[name]
+        line = "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=shop.test -keyout"
+        request = subprocess.run([*line.split(), key], check=True, capture_output=True, timeout=60).stdout
+        line = ["openssl", "x509", "-req", "-signkey", key, "-days", str(days), "-out", certificate]
+        subprocess.run(line, input=request, check=True, capture_output=True, timeout=60)
+    command = yaml.safe_load((ANSIBLE / "roles/coalmine/vars/main.yml").read_text())["__coalmine_pair"]
+
+    def passes(certificate, key):
+        pair = tmp_path / "pair.pem"
+        pair.write_text(files[certificate][0].read_text() + (files[key][1].read_text() if key else ""))
+        line = shlex.split(command % pair)
+        return subprocess.run(line, capture_output=True, timeout=60, stdin=subprocess.DEVNULL).returncode == 0
+
+    assert passes("one", "one") and not passes("one", "two") and not passes("one", None) and not passes("ended", "ended")

@@ -3,10 +3,11 @@
 //! One mechanism for alerts and marks: each key holds one thing, whoever it concerns is told of all that stands then.
 //!
 //! - `news`: who is to be told. `overlay`: local commands on their way. `command`: what they do. `lease`: who may.
-//! - `announce`: what this balancer tells the others. `ending`: what ends by itself. `keep`: what a successor has to
+//! - `announce`, `challenge`: what this balancer tells the others. `ending`: what ends by itself. `keep`: what a successor has to
 //!   know.
 
 mod announce;
+mod challenge;
 mod command;
 mod ending;
 mod keep;
@@ -24,7 +25,7 @@ use overlay::Pending;
 
 use super::command::Watched;
 use super::held::Held;
-use super::key::{self, Key, Keys, Place, is_under};
+use super::key::{self, Key, Keys, Place, Shared, is_under};
 use crate::model::{Alert, CompatKey, PeerMark, Secret, ServiceName};
 
 pub use keep::Kept;
@@ -42,8 +43,7 @@ pub(super) struct Board {
     keys: Arc<Keys>,
     /// This balancer's name among those that announce.
     name: String,
-    /// Whether the shared signing key is of interest.
-    affinity: bool,
+    shared: Shared,
     stored: BTreeMap<Key, Stored>,
     /// How many of `stored` are alerts.
     alerts: usize,
@@ -63,12 +63,12 @@ struct Stored {
 }
 
 impl Board {
-    pub(super) fn new(watched: Vec<Watched>, name: String, affinity: bool) -> Self {
+    pub(super) fn new(watched: Vec<Watched>, name: String, shared: Shared) -> Self {
         Self {
-            keys: Arc::new(Keys::new(&watched, affinity)),
+            keys: Arc::new(Keys::new(&watched, shared)),
             services: watched.into_iter().map(|watched| Service::new(watched, 0)).collect(),
             name,
-            affinity,
+            shared,
             stored: BTreeMap::new(),
             alerts: 0,
             pending: BTreeMap::new(),
@@ -84,7 +84,7 @@ impl Board {
     /// told once it was read; what is gone is forgotten.
     pub(super) fn rewatch(&mut self, watched: Vec<Watched>, seen: Instant) {
         self.generation += 1;
-        self.keys = Arc::new(Keys::new(&watched, self.affinity));
+        self.keys = Arc::new(Keys::new(&watched, self.shared));
         let mut before = std::mem::take(&mut self.services);
         for watched in watched {
             let found = before.iter().position(|service| service.watched.service == watched.service);
@@ -192,7 +192,7 @@ impl Board {
 
     /// Whether the shared signing key is asked for.
     pub(super) fn wants_affinity_key(&self) -> bool {
-        self.affinity
+        self.shared.affinity
     }
 
     /// Whether one more key is taken up. A flood of one kind hides nothing of another.
@@ -202,6 +202,7 @@ impl Board {
             Place::Alert => self.alerts < MAX_KEYS || self.matters(key),
             Place::Drain(service) => room(key::drains(service)),
             Place::Peer(service) => room(key::ejection(service)),
+            Place::Challenge(_) => room(key::CHALLENGES.to_vec()),
             Place::Weights(_) | Place::Ejection(_) | Place::Lease(_) | Place::AffinityKey => true,
         }
     }
@@ -217,7 +218,7 @@ impl Board {
     /// Whoever a key concerns may have to be told.
     fn touch(&mut self, key: &[u8], seen: Instant) {
         let service = match self.keys.place(key) {
-            None | Some(Place::AffinityKey) => return,
+            None | Some(Place::AffinityKey | Place::Challenge(_)) => return,
             Some(Place::Alert) => {
                 let concerned = self.services.iter_mut().filter(|service| service.concerns(key));
                 return concerned.for_each(|service| service.alerts.touch(seen));

@@ -175,7 +175,7 @@ impl Board {
                 Held::Peer(mark) => _ = marks.peers.insert(parse::balancer(rest(key, root)), mark.clone()),
                 Held::Lease(mark) => marks.lease = Some(mark.clone()),
                 // A key that can be an alert is no mark.
-                Held::Alert(_) | Held::AffinityKey(_) => {}
+                Held::Alert(_) | Held::AffinityKey(_) | Held::Challenge(_) => {}
             }
         }
         marks

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{MAX_NAME, MAX_REASON, Raw, is_clear, one_line, some_line};
 use crate::bus::held::Held;
-use crate::bus::key::Place;
+use crate::bus::key::{Place, is_token};
 use crate::model::{BackendId, DrainMark, EjectMark, LeaseMark, Note, PeerMark, Reason, Secret, Weight, WeightMark};
 
 /// The length of the signing key, in hexadecimal digits.
@@ -55,6 +55,7 @@ pub(in crate::bus) fn held(place: &Place, raw: &Raw) -> Result<Option<Held>, Unr
         Place::Peer(_) => peer(text).map(Held::Peer).map(Some),
         Place::Lease(_) => lease(text).map(Held::Lease).map(Some),
         Place::AffinityKey => affinity_key(text).map(Held::AffinityKey).map(Some),
+        Place::Challenge(token) => challenge(token, text).map(Held::Challenge).map(Some),
     }
 }
 
@@ -123,6 +124,13 @@ fn lease(text: &str) -> Result<LeaseMark, Unreadable> {
 fn affinity_key(text: &str) -> Result<Secret, Unreadable> {
     let valid = text.len() == KEY_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if valid { Ok(Secret::new(text.to_owned())) } else { Err(Unreadable("not 64 hexadecimal digits")) }
+}
+
+/// A key authorization begins with its token, so that nobody can have another text served.
+fn challenge(token: &str, text: &str) -> Result<String, Unreadable> {
+    let thumbprint = text.strip_prefix(token).and_then(|rest| rest.strip_prefix('.'));
+    let valid = thumbprint.is_some_and(is_token);
+    if valid { Ok(text.to_owned()) } else { Err(Unreadable("not the token, a dot and a thumbprint")) }
 }
 
 fn json<T: DeserializeOwned>(text: &str, otherwise: &'static str) -> Result<T, Unreadable> {

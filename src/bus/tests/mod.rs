@@ -1,6 +1,7 @@
 //! Against a real Redis. Whoever else writes does so over connections of its own.
 
 mod alerts;
+mod challenges;
 mod company;
 mod kept;
 mod marks;
@@ -15,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{BusHandle, Company, Kept, Watched, Wiring, channel};
+use super::{BusHandle, ChallengeBoard, Company, Kept, Watched, Wiring, channel};
 use crate::metrics::Metrics;
 use crate::model::{
     Alert, AlertKeys, AlertReading, CompatKey, MarkReading, Owners, PeerMark, RedisPlace, RedisSettings, Secret,
@@ -36,6 +37,8 @@ struct Bus {
     marks: mpsc::Receiver<MarkReading>,
     announce: watch::Sender<BTreeMap<ServiceName, PeerMark>>,
     affinity: watch::Receiver<Option<Secret>>,
+    challenge: watch::Sender<BTreeMap<String, String>>,
+    challenges: watch::Receiver<BTreeMap<String, String>>,
     metrics: Metrics,
     shutdown: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -87,7 +90,14 @@ impl Bus {
             kept,
             shutdown: shutdown.clone(),
         };
-        let company = Company { name: name.to_owned(), announcements, affinity: asks.then_some(tell) };
+        let (challenge, own) = watch::channel(BTreeMap::new());
+        let (all, challenges) = watch::channel(BTreeMap::new());
+        let company = Company {
+            name: name.to_owned(),
+            announcements,
+            affinity: asks.then_some(tell),
+            challenges: Some(ChallengeBoard { own, all }),
+        };
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             match settings {
@@ -95,7 +105,8 @@ impl Bus {
                 None => runtime.block_on(super::memory(wiring)),
             }
         });
-        Self { handle, readings, marks, announce, affinity, metrics, shutdown, thread: Some(thread) }
+        let thread = Some(thread);
+        Self { handle, readings, marks, announce, affinity, challenge, challenges, metrics, shutdown, thread }
     }
 
     /// The next reading of `app`.
@@ -128,6 +139,11 @@ impl Bus {
         };
         let result = timeout(PATIENCE, wait).await;
         assert!(result.is_ok(), "`{marks}` in time; the last were {last:?}");
+    }
+
+    async fn until_challenges(&mut self, challenges: &BTreeMap<String, String>) {
+        let seen = timeout(PATIENCE, self.challenges.wait_for(|seen| seen == challenges)).await.is_ok();
+        assert!(seen, "{challenges:?} in time; the last were {:?}", *self.challenges.borrow());
     }
 
     fn connected(&self) -> bool {

@@ -19,6 +19,7 @@ impl Watch {
             self.desk.board.apply(found.key, held, expires, seen);
         }
         self.desk.board.restate_announcements(Instant::now());
+        self.tell_challenges();
         Ok(())
     }
 

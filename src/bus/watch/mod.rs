@@ -1,9 +1,11 @@
 //! Watches the store in Redis: told of each change by the server, and looking again all the same.
 //!
-//! - `session`: one connection. `exchange`: what is read and written on it. `lease`, `affinity`: what is agreed on.
+//! - `session`: one connection. `exchange`: what is read and written on it. `lease`, `affinity`, `challenge`: what
+//!   is agreed on and shared.
 //! - `complaints`: values that nobody can read, and writes that the store will not take.
 
 mod affinity;
+mod challenge;
 mod complaints;
 mod exchange;
 mod lease;
@@ -20,12 +22,14 @@ use super::backoff::Backoff;
 use super::board::Board;
 use super::connect::Connector;
 use super::desk::{Desk, Ends, Granter, Stopped};
+use super::key::Shared;
 use super::store::{Lost, Store};
 use super::wiring::{Company, Wiring};
 use super::{compat, sentinel};
 use crate::metrics::{BusMetrics, LifeMetrics};
 use crate::model::{RedisPlace, RedisSettings, Secret};
 use crate::supervise::{Panicked, Restarts, supervise};
+use challenge::Challenges;
 use complaints::{Complaints, Refusals};
 
 /// How long a stop waits for the store to take the last words.
@@ -36,8 +40,9 @@ const FAREWELL: Duration = Duration::from_millis(200);
 /// Meant for a current-thread runtime on a thread of its own, so that no request delays an alert.
 pub async fn redis(settings: RedisSettings, wiring: Wiring, company: Company) {
     let Wiring { watched, commands, readings, marks, metrics, life, kept, shutdown } = wiring;
-    let Company { name, announcements, affinity } = company;
-    let mut board = Board::new(watched, name, affinity.is_some());
+    let Company { name, announcements, affinity, challenges } = company;
+    let shared = Shared { affinity: affinity.is_some(), challenges: challenges.is_some() };
+    let mut board = Board::new(watched, name, shared);
     if let Some(kept) = kept {
         board.restore(kept, false, Instant::now(), SystemTime::now());
     }
@@ -67,6 +72,7 @@ pub async fn redis(settings: RedisSettings, wiring: Wiring, company: Company) {
         connector,
         metrics,
         affinity,
+        challenges: Challenges::new(challenges),
         backoff: Backoff::new(),
         complaints: Complaints::default(),
         store: None,
@@ -99,6 +105,7 @@ struct Watch {
     metrics: BusMetrics,
     /// Where the shared signing key is told.
     affinity: Option<watch::Sender<Option<Secret>>>,
+    challenges: Challenges,
     backoff: Backoff,
     complaints: Complaints,
     /// The connection of the running session.

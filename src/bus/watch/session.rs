@@ -27,6 +27,7 @@ enum Wake {
     Expired,
     Poll,
     Renew,
+    Challenged,
     Scanned(Result<Vec<Key>, Lost>),
     Moved,
 }
@@ -51,6 +52,7 @@ impl Watch {
         self.desk.during(store.clone().track_prefix()).await??;
         self.drop_outdated(&store).await?;
         self.desk.board.renew_announcements(Instant::now());
+        self.say_challenges();
         self.write(&store).await?;
         self.read_known(&store, Instant::now()).await?;
         self.store = Some(store.clone());
@@ -68,6 +70,7 @@ impl Watch {
                 scan = Some(self.scan(&store));
             }
             let expiry = self.desk.board.next_expiry();
+            let challenges = &mut self.challenges;
             let wake = async {
                 // Not biased: a flood of pushes must not keep the poll from its turn.
                 tokio::select! {
@@ -76,6 +79,7 @@ impl Watch {
                     () = at(expiry) => Wake::Expired,
                     _ = poll.tick() => Wake::Poll,
                     _ = renew.tick() => Wake::Renew,
+                    () = challenges.changed() => Wake::Challenged,
                     keys = scanned(&mut scan) => Wake::Scanned(keys),
                 }
             };
@@ -96,6 +100,7 @@ impl Watch {
                     let now = Instant::now();
                     self.read(&store, self.desk.board.expired(now), now).await?;
                 }
+                Some(Wake::Challenged) => self.say_challenges(),
                 Some(Wake::Renew) => self.desk.board.renew_announcements(Instant::now()),
                 Some(Wake::Poll) => {
                     let now = Instant::now();

@@ -4,6 +4,7 @@
 
 use serde::Deserialize;
 
+mod acme;
 mod affinity;
 mod choice;
 mod gate;
@@ -19,6 +20,7 @@ mod service;
 mod tls;
 mod track;
 
+pub(super) use acme::RawAcme;
 pub(super) use affinity::{RawAffinity, RawCookie};
 pub(super) use choice::{RawRule, RawTester};
 pub(super) use gate::RawGate;

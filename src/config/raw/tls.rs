@@ -2,10 +2,13 @@
 
 use serde::Deserialize;
 
+use super::RawAcme;
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawTls {
     pub(crate) certificate: Vec<RawCertificate>,
+    pub(crate) acme: Option<RawAcme>,
 }
 
 #[derive(Debug, Default, Deserialize)]

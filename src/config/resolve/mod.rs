@@ -10,6 +10,7 @@ use super::key::Key;
 use super::problem::Problems;
 use super::raw::Raw;
 
+mod acme;
 mod address;
 mod affinity;
 mod alert;
@@ -43,7 +44,8 @@ pub(super) use tls::out_of_date;
 /// meant.
 pub(super) fn settings(problems: &mut Problems<'_>, raw: &Raw, directory: &Path, complete: bool) -> Option<Settings> {
     let listen = listen::listen(problems, &raw.listen);
-    let tls = tls::tls(problems, &raw.tls, !raw.listen.https.is_empty(), directory);
+    let doors = tls::Doors { https: !raw.listen.https.is_empty(), http: !raw.listen.http.is_empty() };
+    let tls = tls::tls(problems, &raw.tls, doors, directory);
     let limits = limits::limits(problems, &raw.limits);
     let log = log::log(problems, &raw.log);
     let admin = listen::admin(problems, &raw.admin, directory);

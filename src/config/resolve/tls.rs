@@ -3,16 +3,26 @@
 use std::path::Path;
 use std::time::SystemTime;
 
+use super::acme::acme;
 use crate::config::key::Key;
 use crate::config::problem::{Problem, Problems};
 use crate::config::raw::{RawCertificate, RawTls};
 use crate::model::{CertificateSettings, HostPattern, TlsSettings};
 use crate::tls::{Certificate, OutOfDate, Part};
 
-/// `needed`: there is an address that shows certificates. Blocks on the files of the certificates.
-pub(super) fn tls(problems: &mut Problems<'_>, raw: &RawTls, needed: bool, directory: &Path) -> Option<TlsSettings> {
+/// Whether there is an address where certificates are shown, and one where an authority can ask.
+#[derive(Clone, Copy)]
+pub(super) struct Doors {
+    pub(super) https: bool,
+    pub(super) http: bool,
+}
+
+/// Blocks on the files of the certificates.
+pub(super) fn tls(problems: &mut Problems<'_>, raw: &RawTls, doors: Doors, directory: &Path) -> Option<TlsSettings> {
     let key = Key::top("tls").field("certificate");
-    if needed && raw.certificate.is_empty() {
+    let acme = raw.acme.as_ref().map(|raw| acme(problems, raw, doors.http, directory));
+    let missing = doors.https && raw.certificate.is_empty() && acme.is_none();
+    if missing {
         let remedy = "add a [[tls.certificate]] with cert and key, or [tls.acme] with domains to have one made";
         problems.miss::<()>(&key, "listen.https has an address, and there is no certificate to show there", remedy);
     }
@@ -21,7 +31,8 @@ pub(super) fn tls(problems: &mut Problems<'_>, raw: &RawTls, needed: bool, direc
         certificates.map(|(index, raw)| certificate(problems, &key.index(index), raw, directory)).collect();
     hosts_differ(problems, &key, &certificates);
     let certificates = certificates.into_iter().collect::<Option<Vec<_>>>()?;
-    (!needed || !certificates.is_empty()).then_some(TlsSettings { certificates })
+    let acme = acme.map_or(Some(None), |acme| acme.map(Some))?;
+    (!missing).then_some(TlsSettings { certificates, acme })
 }
 
 /// Certificates that clients refuse at `now`; `file` has named them. Blocks on their files.

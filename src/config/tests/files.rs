@@ -41,7 +41,7 @@ fn the_commented_keys_of_the_full_file_are_defaults_too_or_examples() {
     file("site.pem", &site.cert.pem());
     file("site.key", &site.signing_key.serialize_pem());
     let mut full = load_with(&file("coalmine.toml", &full), []).unwrap();
-    assert_eq!(std::mem::take(&mut full.tls.certificates).len(), 1);
+    assert_eq!((std::mem::take(&mut full.tls.certificates).len(), full.tls.acme.take().is_some()), (1, true));
     // A rule, a webhook and the like have no default, and what all but one are is counted.
     assert_eq!((full.notify.mail.take().is_some(), std::mem::take(&mut full.notify.webhooks).len()), (true, 1));
     let service = &mut full.services[0];
@@ -78,6 +78,7 @@ fn the_full_file_has_every_key_there_is() {
         ("limits.rate.", full["limits"]["rate"].as_table().unwrap()),
         ("tls.", full["tls"].as_table().unwrap()),
         ("tls.certificate.", full["tls"]["certificate"][0].as_table().unwrap()),
+        ("tls.acme.", full["tls"]["acme"].as_table().unwrap()),
         ("log.", full["log"].as_table().unwrap()),
         ("admin.", full["admin"].as_table().unwrap()),
         ("redis.", full["redis"].as_table().unwrap()),
@@ -111,7 +112,7 @@ fn the_full_file_has_every_key_there_is() {
             assert!(table.contains_key(&key), "{path}{key} is not in coalmine.toml");
         }
     }
-    assert_eq!(seen, 163);
+    assert_eq!(seen, 169);
 }
 
 /// The keys of a table, as the refusal of an unknown one lists them.

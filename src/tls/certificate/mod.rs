@@ -23,7 +23,8 @@ pub struct Certificate {
     pub hosts: Vec<HostPattern>,
     /// Short, for people: its first host, or the name of its file.
     pub name: String,
-    from: SystemTime,
+    /// Its first moment.
+    pub from: SystemTime,
     /// Its last moment.
     pub to: SystemTime,
     pub(in crate::tls) key: Arc<CertifiedKey>,
@@ -86,6 +87,11 @@ impl Certificate {
         let hosts = if files.hosts.is_empty() { names } else { files.hosts.clone() };
         let name = hosts.first().map_or_else(|| file_name(cert), ToString::to_string);
         Ok(Self { hosts, name, from, to, key: Arc::new(pair) })
+    }
+
+    /// The certificate itself, without those that vouch for it.
+    pub fn leaf(&self) -> Option<&CertificateDer<'static>> {
+        self.key.cert.first()
     }
 
     /// # Errors

@@ -56,6 +56,12 @@ impl Config {
         self
     }
 
+    /// `[tls.acme]`.
+    pub(crate) fn acme(mut self, lines: &str) -> Self {
+        push(&mut self.tls, &format!("[tls.acme]\n{lines}"));
+        self
+    }
+
     /// One line for `[limits]`.
     pub(crate) fn limits(mut self, line: &str) -> Self {
         push(&mut self.limits, line);

@@ -65,6 +65,7 @@ impl Plane {
             metrics: metrics.data.clone(),
             tls: tls::Acceptor::new(&tls::Store::default(), false).unwrap(),
             redirect: None,
+            challenges: None,
             stop: stop.clone(),
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

@@ -9,7 +9,7 @@ use crate::bus::parse;
 use crate::model::{AlertKeys, Owners};
 
 fn board(watched: Vec<Watched>) -> Board {
-    Board::new(watched, "me".to_owned(), true)
+    Board::new(watched, "me".to_owned(), Shared { affinity: true, challenges: true })
 }
 
 fn watched(service: &str, key: &str) -> Watched {
