@@ -117,7 +117,7 @@ fn backend(key: u64, track: Track, metrics: &Metrics) -> Arc<Backend> {
         secure: None,
         served_by: None,
         weight: 1,
-        timeout: Timeouts { connect: second, response: second, idle: second },
+        timeout: Timeouts { connect: second, response: second, idle: second, tunnel: second },
         pool: PoolLimits { max_idle: 1, idle_timeout: second, max_age: second },
         metrics: metrics.data.backend(&ProbeTarget { service: service.clone(), track, backend: id }),
         terms: Arc::new(Terms { service, retry: retry(), budget: Arc::default(), alarm: Arc::default() }),

@@ -25,7 +25,7 @@ pub(super) fn service(stable: (u16, &[&str]), canary: (u16, &[&str])) -> Service
         path_prefix: PathPrefix::new("/").unwrap(),
         balance: Balance::RoundRobin,
         served_by_header: false,
-        timeout: Timeouts { connect: second, response: second, idle: second },
+        timeout: Timeouts { connect: second, response: second, idle: second, tunnel: second },
         pool: PoolLimits { max_idle: 1, idle_timeout: second, max_age: second },
         affinity: Affinity::None,
         split_by: None,

@@ -13,6 +13,7 @@ pub struct DataMetrics {
     requests: IntCounterVec,
     request_seconds: HistogramVec,
     in_flight: IntGaugeVec,
+    tunnels: IntGaugeVec,
     connections: IntGaugeVec,
     failures: IntCounterVec,
     resends: IntCounterVec,
@@ -56,6 +57,7 @@ impl DataMetrics {
                 "Requests that a backend is working on.",
                 backend,
             ),
+            tunnels: gauge_vec(registry, names::TUNNELS, "Upgraded connections that are open.", &["service", "track"]),
             connections: gauge_vec(registry, names::BACKEND_CONNECTIONS, "Open connections to a backend.", backend),
             failures: counter_vec(
                 registry,
@@ -117,6 +119,7 @@ impl DataMetrics {
                 .map(|kind| self.failures.with_label_values(&[service, track, backend, kind.as_str()])),
             seconds: self.request_seconds.with_label_values(&[service, track]),
             in_flight: self.in_flight.with_label_values(&labels),
+            tunnels: self.tunnels.with_label_values(&[service, track]),
             connections: self.connections.with_label_values(&labels),
             resends: self.resends.with_label_values(&labels),
             retries: RetryCause::ALL
@@ -147,6 +150,7 @@ impl DataMetrics {
         RetryRefused::ALL.iter().for_each(|reason| more(&self.retries_refused, reason.as_str()));
         if track {
             drop(self.request_seconds.remove_label_values(&[service, of]));
+            drop(self.tunnels.remove_label_values(&[service, of]));
         }
     }
 
@@ -165,6 +169,7 @@ pub struct BackendMetrics {
     retries_refused: [IntCounter; RetryRefused::ALL.len()],
     pub seconds: Histogram,
     pub in_flight: IntGauge,
+    pub tunnels: IntGauge,
     pub connections: IntGauge,
     pub resends: IntCounter,
     pub queue: IntGauge,

@@ -9,6 +9,7 @@ pub(super) const REQUESTS: &str = "coalmine_requests_total";
 pub(super) const REQUEST_SECONDS: &str = "coalmine_request_duration_seconds";
 pub(super) const REQUESTS_IN_FLIGHT: &str = "coalmine_requests_in_flight";
 pub(super) const REQUESTS_UNROUTED: &str = "coalmine_requests_unrouted_total";
+pub(super) const TUNNELS: &str = "coalmine_tunnels";
 pub(super) const BACKEND_CONNECTIONS: &str = "coalmine_backend_connections";
 pub(super) const BACKEND_FAILURES: &str = "coalmine_backend_failures_total";
 pub(super) const RESENDS: &str = "coalmine_resends_total";

@@ -70,6 +70,9 @@ pub struct Timeouts {
     /// A body that stands still.
     #[serde(serialize_with = "seconds")]
     pub idle: Duration,
+    /// An upgraded connection over which nothing goes, in either direction.
+    #[serde(serialize_with = "seconds")]
+    pub tunnel: Duration,
 }
 
 /// Limits on idle connections to one backend, for each worker.

@@ -32,7 +32,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 pub(super) async fn http1(worker: &Worker, backend: &Backend, owner: Owner) -> io::Result<Connection> {
     let meter = meter(worker, backend).await?;
     let opened = async {
-        let (io, heard) = dial(worker, backend, owner.as_deref(), meter).await?;
+        let (io, heard) = dial(worker, backend, owner.as_deref(), meter, false).await?;
         Http1::new(io, heard, owner).await.map(Connection::Http1).map_err(io::Error::other)
     };
     tokio::time::timeout(backend.timeout.connect, opened).await?
@@ -45,7 +45,7 @@ pub(super) async fn http1(worker: &Worker, backend: &Backend, owner: Owner) -> i
 pub(super) async fn http2(worker: &Worker, backend: &Backend, owner: Owner) -> io::Result<Arc<Shared>> {
     let meter = meter(worker, backend).await?;
     let opened = async {
-        let (io, heard) = dial(worker, backend, owner.as_deref(), meter).await?;
+        let (io, heard) = dial(worker, backend, owner.as_deref(), meter, true).await?;
         Shared::open(io, heard, owner).await
     };
     tokio::time::timeout(backend.timeout.connect, opened).await?
@@ -64,7 +64,13 @@ async fn room(worker: &Worker, backend: &Backend) -> io::Result<Option<Room>> {
     room.map(Some).ok_or_else(|| io::Error::from(io::ErrorKind::QuotaExceeded))
 }
 
-async fn dial(worker: &Worker, backend: &Backend, header: Option<&[u8]>, meter: Meter) -> io::Result<(Io, Arc<Heard>)> {
+async fn dial(
+    worker: &Worker,
+    backend: &Backend,
+    header: Option<&[u8]>,
+    meter: Meter,
+    h2: bool,
+) -> io::Result<(Io, Arc<Heard>)> {
     let mut socket = match &backend.address {
         Address::Network { .. } => Socket::Tcp(tcp(backend).await?),
         Address::Unix(path) => Socket::Unix(UnixStream::connect(&**path).await?),
@@ -76,7 +82,8 @@ async fn dial(worker: &Worker, backend: &Backend, header: Option<&[u8]>, meter: 
     let io = match (socket, &backend.secure) {
         (Socket::Tcp(tcp), None) => Io::tcp(Stream::new(tcp, heard.clone(), outbox), meter),
         (Socket::Tcp(tcp), Some(secure)) => {
-            let stream = secure.connect(Stream::new(tcp, (), outbox)).await?;
+            let tcp = Stream::new(tcp, (), outbox);
+            let stream = if h2 { secure.connect(tcp).await? } else { secure.connect_http1(tcp).await? };
             Io::other(Box::new(stream), heard.clone(), meter)
         }
         (Socket::Unix(unix), _) => Io::other(Box::new(unix), heard.clone(), meter),

@@ -15,9 +15,11 @@ use tokio::time::{Instant, Sleep};
 use super::guest::Guest;
 use super::handler::{Client, handle};
 use super::pace::{Pace, Phase};
+use super::tunnel::Tunnel;
 use super::worker::Worker;
 use crate::metrics::Refused;
 use crate::net::guard::{Guarded, Post};
+use crate::net::prefixed::Prefixed;
 
 pub(super) use super::http2::serve as http2;
 
@@ -30,7 +32,7 @@ const LAST_CALL: u64 = 100_000_000;
 ///
 /// A stop never cuts a request off. While the worker is leaving, the request in hand is the last one, and its answer says
 /// `Connection: close`, unless that is on its way already; an idle connection stays. When the worker closes, an idle
-/// connection has one last moment, and a request whose head has begun is still read and answered.
+/// connection has one last moment, and a request whose head has begun is still read and answered. A tunnel goes on.
 ///
 /// A client that turns out to speak HTTP/2 is given back, with what was read of it.
 pub(super) async fn http1<I>(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: I) -> Option<(I, Bytes)>
@@ -38,7 +40,8 @@ where
     I: AsyncRead + AsyncWrite + Unpin,
 {
     let peer = guest.address;
-    let client = Arc::new(Client { worker: worker.clone(), pace: pace.clone(), guest: Arc::new(guest) });
+    let client = Client::new(worker.clone(), pace.clone(), Arc::new(guest));
+    let upgraded = client.clone();
     let post = Arc::new(Post::default());
     let io = TokioIo::new(Guarded::new(io, post.clone()));
     let service = service_fn(move |request| handle(client.clone(), request));
@@ -50,7 +53,7 @@ where
     let mut last_call = None;
     let mut unreadable = None;
 
-    let preface = poll_fn(|cx| {
+    let ended = poll_fn(|cx| {
         // Registered once, to be woken; flags tell the rest.
         if !asked {
             asked = true;
@@ -58,18 +61,23 @@ where
         }
         loop {
             // Not once the answer's head may be written: its client would not be told, and could send another request.
-            if worker.is_leaving() && !leaving && matches!(pace.phase(), Phase::Upload | Phase::Waiting) {
+            // Nor while it may be an upgrade, which is no end of the connection; what follows on another answer is.
+            if worker.is_leaving()
+                && !leaving
+                && matches!(pace.phase(), Phase::Upload | Phase::Waiting)
+                && !upgraded.tunnel.is_asked()
+            {
                 leaving = true;
                 Pin::new(&mut http).graceful_shutdown();
             }
             if let Poll::Ready(ended) = Pin::new(&mut http).poll(cx) {
-                let Err(error) = ended else { return Poll::Ready(false) };
+                let Err(error) = ended else { return Poll::Ready(Ended::Well) };
                 if error.is_parse_version_h2() {
-                    return Poll::Ready(true);
+                    return Poll::Ready(Ended::Preface);
                 }
                 unreadable = unread(&error);
                 tracing::debug!(%peer, %error, "connection ended");
-                return Poll::Ready(false);
+                return Poll::Ready(Ended::Badly);
             }
             if worker.is_closing() && !leaving && pace.phase() == Phase::Idle {
                 pace.end_by(*last_call.get_or_insert_with(|| pace.now() + LAST_CALL));
@@ -83,7 +91,7 @@ where
                     pace.finished();
                 }
                 Poll::Ready(Phase::Upload | Phase::Waiting) => pace.miss(),
-                Poll::Ready(phase @ (Phase::Idle | Phase::Head | Phase::Response | Phase::Shared)) => {
+                Poll::Ready(phase @ (Phase::Idle | Phase::Head | Phase::Response | Phase::Shared | Phase::Tunnel)) => {
                     if let Some(limit) = pace.fault() {
                         worker.metrics.refused.count(limit);
                     }
@@ -94,7 +102,7 @@ where
                         Pin::new(&mut http).graceful_shutdown();
                         let _ = Pin::new(&mut http).poll(cx);
                     }
-                    return Poll::Ready(false);
+                    return Poll::Ready(Ended::Badly);
                 }
             }
         }
@@ -103,10 +111,43 @@ where
     if let Some(limit) = unreadable.or_else(|| post.is_violated().then_some(Refused::Framing)) {
         worker.metrics.refused.count(limit);
     }
-    preface.then(|| {
-        let Parts { io, read_buf, .. } = http.into_parts();
-        (io.into_inner().into_inner(), read_buf)
+    // What came before the 101 and is no HTTP was taken for a violation, and is lost.
+    let tunnel = upgraded.tunnel.take().filter(|_| !post.is_violated());
+    let Parts { io, read_buf, .. } = match (ended, &tunnel) {
+        (Ended::Preface, _) | (Ended::Well, Some(_)) => http.into_parts(),
+        (Ended::Well | Ended::Badly, _) => return None,
+    };
+    let io = io.into_inner().into_inner();
+    match tunnel {
+        None => Some((io, read_buf)),
+        Some(tunnel) => {
+            // Boxed: the other connections need not be as large.
+            Box::pin(run_tunnel(*tunnel, Prefixed::new(read_buf, io), &pace, watch)).await;
+            None
+        }
+    }
+}
+
+/// How HTTP has ended on a connection.
+enum Ended {
+    /// With its last answer.
+    Well,
+    Badly,
+    /// The client speaks HTTP/2.
+    Preface,
+}
+
+/// Runs a tunnel to its end, or until nothing has gone through it for too long.
+async fn run_tunnel<I>(tunnel: Tunnel, io: Prefixed<I>, pace: &Pace, mut watch: Watch)
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut running = pin!(tunnel.run(io));
+    poll_fn(|cx| match running.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => watch.poll(pace, cx).map(|_| pace.miss()),
     })
+    .await;
 }
 
 /// Why hyper took no request from what came, if it did not; it has answered by itself.

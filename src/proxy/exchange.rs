@@ -14,12 +14,13 @@ use super::grpc;
 use super::pace::Pace;
 use super::turn::Turn;
 use super::upstream::Connection;
-use crate::metrics::{Class, Failure, Refused};
+use crate::metrics::{Class, Failure, Open, Refused};
 use crate::table::{Backend, BudgetSeat, Place, TrialSeat};
 
 /// One request at one backend after another, from the choice of the first to the last byte of the response. In flight
-/// for as long as this lives; counted once when it ends, however it ends, for the backend that had it last. Each
-/// backend is told at most once whether it passed or failed: not when the client went away, or the request was moved.
+/// for as long as this lives; counted once when it ends, however it ends, for the backend that had it last; a tunnel
+/// when it begins. Each backend is told at most once whether it passed or failed: not when the client went away, or the
+/// request was moved.
 pub(super) struct Exchange {
     pub(super) backend: Arc<Backend>,
     worker: Turn,
@@ -46,6 +47,7 @@ struct Seats {
     trial: Option<TrialSeat>,
     place: Option<Place>,
     budget: Option<BudgetSeat>,
+    tunnel: Option<Open>,
 }
 
 impl Exchange {
@@ -164,6 +166,45 @@ impl Exchange {
         }
     }
 
+    /// The backend has agreed to a tunnel, over `connection`: that is its answer, whatever becomes of the tunnel.
+    pub(super) fn tunnel(&mut self, connection: Connection) {
+        self.pace.tunnel(self.backend.timeout.tunnel);
+        self.responding(StatusCode::SWITCHING_PROTOCOLS, Some(connection));
+        self.passing = false;
+        self.count(true);
+        let now = self.pace.now();
+        self.tally(self.class, now);
+        self.seats.get_or_insert_default().tunnel = Some(Open::one(&self.backend.metrics.tunnels));
+    }
+
+    /// Something went through the tunnel; `bytes` of it to the client.
+    pub(super) fn tunnelled(&mut self, bytes: usize) {
+        self.pace.tunnelled();
+        self.moved(bytes);
+    }
+
+    /// The client was told that nothing more will come through the tunnel.
+    pub(super) fn hang_up(&self) {
+        self.pace.hang_up();
+    }
+
+    /// One end of the tunnel broke.
+    pub(super) fn break_off(&self) {
+        self.pace.break_off();
+    }
+
+    /// The tunnel is about to be closed: at both ends properly, or at neither.
+    pub(super) fn close_tunnel(&self) {
+        if self.pace.missed() {
+            self.worker.metrics.refused.count(Refused::Idle);
+        }
+        if self.pace.is_broken_off()
+            && let Some(connection) = &self.connection
+        {
+            connection.break_off();
+        }
+    }
+
     /// The next frame of the response's body.
     pub(super) fn poll_frame(
         &mut self,
@@ -228,22 +269,31 @@ impl Exchange {
     }
 }
 
+impl Exchange {
+    fn tally(&self, class: Class, ended: u64) {
+        let metrics = &self.backend.metrics;
+        metrics.class(class).inc();
+        metrics.seconds.observe(ended.saturating_sub(self.began) as f64 / 1e9);
+    }
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
         if self.ended.is_none() && self.starved && self.pace.missed() {
             self.broken();
         }
         // First: who sees that the request is over finds its place free.
-        self.seats = None;
-        let metrics = &self.backend.metrics;
-        metrics.in_flight.dec();
+        let tunnel = self.seats.take().is_some_and(|seats| seats.tunnel.is_some());
+        self.backend.metrics.in_flight.dec();
         let (class, ended) = match self.ended {
             Some(ended) => (self.class, ended),
+            None if tunnel => (self.class, self.pace.now()),
             None => (Class::Canceled, self.pace.now()),
         };
-        metrics.class(class).inc();
+        if !tunnel {
+            self.tally(class, ended);
+        }
         let nanos = ended.saturating_sub(self.began);
-        metrics.seconds.observe(nanos as f64 / 1e9);
         if let (Some(entry), Some(access)) = (self.entry.take(), &self.worker.access) {
             access.write(&entry, Some(&self.backend), class, nanos);
         }

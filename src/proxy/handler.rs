@@ -21,11 +21,13 @@ use super::pace::Pace;
 use super::redirect;
 use super::refusal::Refusal;
 use super::reply::Reply;
+use super::tunnel::{Slot, Tunnel};
 use super::turn::Turn;
+use super::upgrade::Upgrade;
 use super::upload::Upload;
 use super::upstream::{Connection, Owner};
 use super::worker::Worker;
-use crate::metrics::Class;
+use crate::metrics::{Class, Failure};
 use crate::net::introduction::introduction;
 use crate::table::{Backend, Intake, TrialSeat, host_name};
 
@@ -34,9 +36,15 @@ pub(super) struct Client {
     pub(super) worker: Arc<Worker>,
     pub(super) pace: Arc<Pace>,
     pub(super) guest: Arc<Guest>,
+    /// What goes on after the answer, if it was an upgrade.
+    pub(super) tunnel: Slot,
 }
 
 impl Client {
+    pub(super) fn new(worker: Arc<Worker>, pace: Arc<Pace>, guest: Arc<Guest>) -> Arc<Self> {
+        Arc::new(Self { worker, pace, guest, tunnel: Slot::default() })
+    }
+
     /// What `backend` is told of this client, and so what makes its connections this client's alone.
     pub(super) fn owner(&self, backend: &Backend) -> Owner {
         introduction(backend.upstream.proxy_protocol, Some(self.guest.ends)).map(Vec::into_boxed_slice)
@@ -52,22 +60,23 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let mut found = scan(request.headers());
     found.grpc &= request.version() == Version::HTTP_2;
     let timeout = if found.grpc { grpc::timeout(request.headers()) } else { None };
-    let checked = check::head(&client.worker.limits, &mut request, &mut found);
-    if let (Ok(()), Some(challenges)) = (checked, &client.worker.challenges)
+    let checked = Upgrade::asked(&mut request, &found)
+        .and_then(|upgrade| check::head(&client.worker.limits, &mut request, &mut found).map(|()| upgrade));
+    if let (Ok(_), Some(challenges)) = (&checked, &client.worker.challenges)
         && let Some(text) = challenges.answer(request.uri().path())
     {
         return Ok(answer(&client, StatusCode::OK, Response::new(Reply::text(text)), entry, began));
     }
-    if let (Ok(()), Some(port)) = (checked, client.worker.redirect)
+    if let (Ok(_), Some(port)) = (&checked, client.worker.redirect)
         && let Some(away) = redirect::to_tls(port, request.uri(), request.headers(), &found, &client.guest.sender)
     {
         return Ok(answer(&client, away.status(), away, entry, began));
     }
-    let chosen = checked.and_then(|()| {
+    let chosen = checked.and_then(|upgrade| {
         let turn = Turn::take(&client.worker).ok_or(Refusal::Overload)?;
-        Ok((turn, choose(&client, &mut request, found.host.as_ref())?))
+        Ok((upgrade, turn, choose(&client, &mut request, found.host.as_ref())?))
     });
-    let (turn, Chosen { backend, pinned, keepsake, generation, trial }) = match chosen {
+    let (upgrade, turn, Chosen { backend, pinned, keepsake, generation, trial }) = match chosen {
         Ok(chosen) => chosen,
         Err(refusal) => {
             if request.body().is_some() {
@@ -84,18 +93,29 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
         // hyper takes a GET of unknown length for one without a body unless it is told.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
+    if upgrade.is_some() {
+        client.tunnel.ask(true);
+        Upgrade::renew(&mut request);
+    }
     let mut errand = Errand::new(request, &exchange.backend, generation, found.host.is_some(), pinned);
+    errand.upgrade = upgrade;
     if found.grpc {
         errand.deadline = timeout.map(|timeout| client.pace.after(began, timeout));
     }
     let mut answer = Answer::default();
     let delivered = deliver::deliver(&client, &mut exchange, &mut errand, &mut answer).await;
+    if errand.upgrade.is_some() {
+        client.tunnel.ask(false);
+    }
 
     let served_by = exchange.backend.served_by.clone();
     let cookie = keepsake.filter(|_| delivered.is_ok()).and_then(|it| it.of(&exchange.backend, errand.retried));
     let mut response = match (delivered, answer) {
         (Ok(()), Answer { response: Some(response), whole, connection: Some(connection) }) => {
-            pass_on(&client, exchange, response, whole, connection, found.grpc)
+            match errand.upgrade.take() {
+                None => pass_on(&client, exchange, response, whole, connection, found.grpc),
+                Some(upgrade) => answer_upgrade(&client, exchange, *upgrade, response, whole, connection),
+            }
         }
         (delivered, _) => fail(&client, exchange, delivered.err().unwrap_or(Refusal::NoBackend), found.grpc),
     };
@@ -137,6 +157,34 @@ fn pass_on(
         Some(whole) => Reply::whole(whole, exchange),
         None => Reply::backend(body, exchange),
     })
+}
+
+/// The answer to a request for an upgrade.
+fn answer_upgrade(
+    client: &Client,
+    mut exchange: Exchange,
+    upgrade: Upgrade,
+    mut response: Response<Incoming>,
+    whole: Option<Whole>,
+    mut connection: Connection,
+) -> Response<Reply> {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if response.status().is_success() && upgrade.takes_success_for_tunnel() {
+            exchange.judge(response.status());
+            return fail(client, exchange, Refusal::NoUpgrade, false);
+        }
+        return pass_on(client, exchange, response, whole, connection, false);
+    }
+    let Some(backend) = connection.switched() else {
+        exchange.fail(Failure::Malformed);
+        return fail(client, exchange, Refusal::Backend(Failure::Malformed), false);
+    };
+    let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
+    forward_response(response.headers_mut(), version, client.worker.via);
+    let stream = upgrade.grant(&mut response);
+    exchange.tunnel(connection);
+    client.tunnel.put(Tunnel::new(backend, exchange, stream));
+    response.map(|_| Reply::empty())
 }
 
 /// Where a request goes, and why there.

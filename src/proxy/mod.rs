@@ -11,7 +11,7 @@
 //! 5. [`headers`]: what is taken off and put on, in both directions.
 //! 6. [`deliver`]: attempts until there is an answer, over connections of the [`pool`] or fresh ones from [`connect`],
 //!    which [`opening`] lets requests share; [`upstream`] is such a connection.
-//! 7. [`upload`] and [`reply`]: the two bodies, streamed.
+//! 7. [`upload`] and [`reply`]: the two bodies, streamed. Or, after an [`upgrade`], a [`tunnel`].
 //! 8. [`exchange`]: what is counted when a request is over; [`access`]: what is written about it.
 //! 9. [`refusal`] and [`redirect`]: every answer that is the balancer's own; [`grpc`]: what is otherwise for its calls.
 //!
@@ -50,7 +50,9 @@ mod refusal;
 mod reply;
 pub mod split;
 mod stop;
+mod tunnel;
 mod turn;
+mod upgrade;
 mod upload;
 mod upstream;
 mod worker;

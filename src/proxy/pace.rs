@@ -41,6 +41,8 @@ pub(super) enum Phase {
     /// A connection of HTTP/2: requests have a pace of their own each. While there are none, `listen.idle_timeout`
     /// applies, and the connection is closed.
     Shared,
+    /// HTTP has ended: `timeout.tunnel` applies, and the connection is closed, or the stream.
+    Tunnel,
 }
 
 /// Deadlines and phase of one connection, or of one request of HTTP/2. All times are nanoseconds since the connection
@@ -62,6 +64,7 @@ pub(super) struct Pace {
     uploading: AtomicBool,
     starved: AtomicBool,
     gone: AtomicBool,
+    hung_up: AtomicBool,
     /// Written while the connection was shared.
     written: AtomicU64,
     /// Of the connection that this request is one of several of.
@@ -107,6 +110,7 @@ impl Pace {
             uploading: AtomicBool::new(false),
             starved: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            hung_up: AtomicBool::new(false),
             written: AtomicU64::new(0),
             connection,
             task: AtomicWaker::new(),
@@ -146,7 +150,8 @@ impl Pace {
             2 => Phase::Upload,
             3 => Phase::Waiting,
             4 => Phase::Response,
-            _ => Phase::Shared,
+            5 => Phase::Shared,
+            _ => Phase::Tunnel,
         }
     }
 
@@ -155,7 +160,7 @@ impl Pace {
         let began = match self.phase() {
             Phase::Head => self.began.load(Relaxed),
             // Pipelined: it was read together with the one before it. Or a stream, which begins with its head.
-            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response | Phase::Shared => {
+            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response | Phase::Shared | Phase::Tunnel => {
                 let now = self.now();
                 self.heard.store(now, Relaxed);
                 now
@@ -235,7 +240,7 @@ impl Pace {
                 Some(if self.is_slow() { Refused::BodyRate } else { Refused::Idle })
             }
             Phase::Idle if self.heard.load(Relaxed) == 0 => Some(Refused::Idle),
-            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response | Phase::Shared => None,
+            Phase::Idle | Phase::Upload | Phase::Waiting | Phase::Response | Phase::Shared | Phase::Tunnel => None,
         }
     }
 
@@ -341,8 +346,38 @@ impl Pace {
         match self.phase() {
             Phase::Response => Some(self.body_idle.load(Relaxed)),
             Phase::Idle => Some(self.idle_timeout),
-            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared => None,
+            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared | Phase::Tunnel => None,
         }
+    }
+
+    /// The request has become a tunnel, over which nothing may go for `idle`. It ends HTTP, or the stream.
+    pub(super) fn tunnel(&self, idle: Duration) {
+        self.body_idle.store(nanos(idle), Relaxed);
+        self.enter(Phase::Tunnel);
+        self.tunnelled();
+    }
+
+    /// Something went through the tunnel, in whichever direction.
+    pub(super) fn tunnelled(&self) {
+        self.set_deadline(self.now() + self.body_idle.load(Relaxed));
+    }
+
+    /// The client was told that nothing more will come through the tunnel.
+    pub(super) fn hang_up(&self) {
+        self.hung_up.store(true, Relaxed);
+    }
+
+    pub(super) fn has_hung_up(&self) -> bool {
+        self.hung_up.load(Relaxed)
+    }
+
+    /// One end of the tunnel broke, and the other must not take that for a proper end.
+    pub(super) fn break_off(&self) {
+        self.enter(Phase::Response);
+    }
+
+    pub(super) fn is_broken_off(&self) -> bool {
+        self.phase() == Phase::Response
     }
 
     /// The response's last byte has been handed over. Gives the time.
@@ -406,7 +441,7 @@ impl Pace {
 
     /// Whether a deadline of a stream was missed after its answer had begun.
     pub(super) fn is_cut(&self) -> bool {
-        self.missed() && matches!(self.phase(), Phase::Response | Phase::Idle)
+        self.missed() && matches!(self.phase(), Phase::Response | Phase::Idle | Phase::Tunnel)
     }
 
     /// The connection may not stay idle beyond `moment`.
@@ -459,7 +494,7 @@ impl Witness for Arc<Pace> {
                     self.end_by(self.flow.deadline());
                 }
             }
-            Phase::Waiting | Phase::Upload | Phase::Response | Phase::Shared => {}
+            Phase::Waiting | Phase::Upload | Phase::Response | Phase::Shared | Phase::Tunnel => {}
         }
     }
 
@@ -467,7 +502,7 @@ impl Witness for Arc<Pace> {
         let idle = match self.phase() {
             Phase::Response => self.body_idle.load(Relaxed),
             Phase::Idle => self.idle_timeout,
-            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared => return,
+            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Shared | Phase::Tunnel => return,
         };
         if waits != self.flow.is_waiting() {
             self.wait_for_client(waits, idle);
@@ -487,7 +522,7 @@ impl Witness for Arc<Pace> {
             Phase::Shared => {
                 self.written.fetch_add(bytes as u64, Relaxed);
             }
-            Phase::Head | Phase::Upload | Phase::Waiting => {}
+            Phase::Head | Phase::Upload | Phase::Waiting | Phase::Tunnel => {}
         }
     }
 
@@ -499,7 +534,8 @@ impl Witness for Arc<Pace> {
         unread
     }
 
-    /// A response has begun and not been handed over to its end: it broke off, stood still, or was cut by a stop.
+    /// A response has begun and not been handed over to its end: it broke off, stood still, or was cut by a stop. Or a
+    /// tunnel broke.
     fn owes(&self) -> bool {
         self.phase() == Phase::Response
     }
@@ -530,6 +566,22 @@ mod tests {
         assert!(pace.phase() == Phase::Head && deadline < 11 * SECOND);
         pace.read(1);
         assert_eq!(pace.deadline(), deadline);
+    }
+
+    #[test]
+    fn a_tunnel_has_time_anew_whenever_something_goes_through_it_and_owes_nothing_until_it_breaks() {
+        let pace = pace();
+        pace.request();
+        pace.tunnel(Duration::from_secs(3600));
+        let first = pace.deadline();
+        assert!(first > 3599 * SECOND);
+        pace.read(1);
+        pace.written(1);
+        assert_eq!((pace.deadline(), pace.owes()), (first, false));
+        pace.tunnelled();
+        assert!(pace.deadline() > first);
+        pace.break_off();
+        assert!(pace.owes() && pace.is_broken_off());
     }
 
     #[test]

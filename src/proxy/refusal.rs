@@ -23,6 +23,8 @@ pub(super) enum Refusal {
     Path,
     /// `CONNECT` or `TRACE`: this is no forward proxy.
     Method,
+    /// `CONNECT` to a protocol that is not passed on (RFC 9220, 3).
+    Protocol,
     /// A body that is larger than the service takes.
     Body,
     /// As many requests are in flight as may be.
@@ -43,6 +45,8 @@ pub(super) enum Refusal {
     SlowBody,
     /// The client broke off in the middle of its request.
     ClientGone,
+    /// The backend took an upgrade over HTTP/2 for an ordinary request, and its success would be taken for a tunnel.
+    NoUpgrade,
     /// The deadline passed that the client of gRPC has set.
     Deadline,
     /// The backend failed.
@@ -56,6 +60,8 @@ impl Refusal {
             Self::Headers => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::RequestLine => StatusCode::URI_TOO_LONG,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Protocol => StatusCode::NOT_IMPLEMENTED,
+            Self::NoUpgrade => StatusCode::BAD_GATEWAY,
             Self::Body => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ClientRate(_) | Self::ServiceRate(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoService => StatusCode::NOT_FOUND,
@@ -83,6 +89,8 @@ impl Refusal {
             Self::Target => "400 bad request: target\n",
             Self::Path => "400 bad request: path\n",
             Self::Method => "405 method not allowed\n",
+            Self::Protocol => "501 not implemented: protocol\n",
+            Self::NoUpgrade => "502 bad gateway: no upgrade\n",
             Self::Body => "413 content too large\n",
             Self::Overload => "503 service unavailable: overload\n",
             Self::ClientRate(_) | Self::ServiceRate(_) => "429 too many requests\n",
@@ -108,14 +116,20 @@ impl Refusal {
             Self::Host => Refused::Host,
             Self::Target => Refused::Framing,
             Self::Path => Refused::Path,
-            Self::Method => Refused::Method,
+            Self::Method | Self::Protocol => Refused::Method,
             Self::Body => Refused::Body,
             Self::Overload => Refused::Requests,
             Self::ClientRate(_) => Refused::ClientRate,
             Self::ServiceRate(_) => Refused::ServiceRate,
             Self::SlowClient => Refused::Idle,
             Self::SlowBody => Refused::BodyRate,
-            Self::NoService | Self::NoBackend | Self::Full | Self::ClientGone | Self::Deadline | Self::Backend(_) => {
+            Self::NoService
+            | Self::NoBackend
+            | Self::Full
+            | Self::ClientGone
+            | Self::NoUpgrade
+            | Self::Deadline
+            | Self::Backend(_) => {
                 return None;
             }
         })

@@ -112,8 +112,9 @@ struct Waiting<'a>(&'a AtomicU32);
 
 impl<'a> Waiting<'a> {
     fn join(count: &'a AtomicU32, most: u32) -> Option<Self> {
-        let joined = count.fetch_update(Relaxed, Relaxed, |waiting| (waiting < most).then_some(waiting + 1));
-        joined.is_ok().then_some(Self(count))
+        let joined = count.fetch_update(Relaxed, Relaxed, |waiting| (waiting < most).then(|| waiting + 1));
+        // Made only then: dropped, it leaves.
+        joined.is_ok().then(|| Self(count))
     }
 }
 
@@ -183,6 +184,18 @@ mod tests {
         drop(place);
         assert!(second.await.is_some());
         assert_eq!(length.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_refused_by_a_full_queue_leaves_no_room_in_it() {
+        let (circuit, length) = (circuit(0, 1, 1), gauge());
+        let _place = circuit.enter().unwrap();
+        let mut first = Box::pin(circuit.queue(&length));
+        assert!(first.as_mut().now_or_never().is_none());
+        for _ in 0..3 {
+            assert!(circuit.queue(&length).now_or_never().is_some_and(|place| place.is_none()));
+        }
+        assert_eq!(circuit.queued.load(Relaxed), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -134,6 +134,17 @@ impl Secure {
         Self { connector: Arc::new(config).into(), name: self.name }
     }
 
+    /// As [`Self::connect`] for HTTP/1.1, whatever the track speaks.
+    ///
+    /// # Errors
+    /// The handshake's.
+    pub async fn connect_http1<I>(&self, io: I) -> io::Result<TlsStream<I>>
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.connector.with_alpn(vec![HTTP_1_1.to_vec()]).connect(self.name.clone(), io).await
+    }
+
     /// Shakes hands over `io`. Cancel safe: dropped, it drops `io`.
     ///
     /// # Errors

@@ -59,3 +59,4 @@ mod unix;
 mod unprivileged;
 mod upstream_h2;
 mod upstream_tls;
+mod websocket;

@@ -66,11 +66,12 @@ pub(crate) struct RawTimeout {
     pub(crate) connect: String,
     pub(crate) response: String,
     pub(crate) idle: String,
+    pub(crate) tunnel: String,
 }
 
 impl Default for RawTimeout {
     fn default() -> Self {
-        Self { connect: "1s".into(), response: "10s".into(), idle: "60s".into() }
+        Self { connect: "1s".into(), response: "10s".into(), idle: "60s".into(), tunnel: "1h".into() }
     }
 }
 

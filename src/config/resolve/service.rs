@@ -135,7 +135,8 @@ fn timeouts(problems: &mut Problems<'_>, key: &Key, raw: &RawTimeout) -> Option<
     let connect = duration(problems, &key.field("connect"), &raw.connect, LASTING);
     let response = duration(problems, &key.field("response"), &raw.response, LASTING);
     let idle = duration(problems, &key.field("idle"), &raw.idle, LASTING);
-    Some(Timeouts { connect: connect?, response: response?, idle: idle? })
+    let tunnel = duration(problems, &key.field("tunnel"), &raw.tunnel, LASTING);
+    Some(Timeouts { connect: connect?, response: response?, idle: idle?, tunnel: tunnel? })
 }
 
 fn pool(problems: &mut Problems<'_>, key: &Key, raw: &RawPool) -> Option<PoolLimits> {

@@ -81,6 +81,7 @@ pub(super) const SERVICES: &[(&str, &str, &str)] = &[
     ("timeout.connect = '0ms'", "timeout.connect", "from 1ms to 1day"),
     ("timeout.response = 'x'", "timeout.response", "with a unit"),
     ("timeout.idle = '2days'", "timeout.idle", "from 1ms to 1day"),
+    ("timeout.tunnel = '0s'", "timeout.tunnel", "from 1ms to 1day"),
     ("pool.max_idle = 65537", "pool.max_idle", "from 0 to 65536"),
     ("pool.idle_timeout = '0s'", "pool.idle_timeout", "from 1ms to 1day"),
     ("pool.max_age = '0s'", "pool.max_age", "from 1ms to 1day"),

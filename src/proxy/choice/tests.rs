@@ -49,7 +49,7 @@ fn backend(track: Track, id: &str) -> Arc<Backend> {
         secure: None,
         served_by: None,
         weight: 1,
-        timeout: Timeouts { connect: second, response: second, idle: second },
+        timeout: Timeouts { connect: second, response: second, idle: second, tunnel: second },
         pool: PoolLimits { max_idle: 1, idle_timeout: second, max_age: second },
         metrics: Metrics::new().data.backend(&ProbeTarget { service: service.clone(), track, backend: id }),
         terms: Arc::new(Terms { service, retry, budget: Arc::default(), alarm: Arc::default() }),

@@ -90,7 +90,10 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
             return Ended::Left(other);
         }
         let Some(mut request) = errand.take(&exchange.backend) else { return Ended::Failed(Failure::Closed) };
-        if exchange.backend.upstream.h2 && form::http2(&mut request, exchange.backend.secure.is_some()).is_none() {
+        if errand.upgrade.is_some() {
+            connection.reserve();
+        } else if exchange.backend.upstream.h2 && form::http2(&mut request, exchange.backend.secure.is_some()).is_none()
+        {
             return Ended::ByClient(Refusal::Host);
         }
         let timeout = exchange.backend.timeout;
@@ -150,10 +153,11 @@ fn response_timeout(errand: &Errand, pace: &Pace, timeout: Duration) -> Duration
 }
 
 /// A pooled connection, if there is one. A request under which a backend died gets a fresh one: whether that ends
-/// without a byte as well must not be left in doubt by a connection that had been closed before.
+/// without a byte as well must not be left in doubt by a connection that had been closed before. An upgrade gets one of
+/// its own.
 fn first_connection(client: &Client, exchange: &Exchange, errand: &Errand, owner: &Owner) -> Option<Connection> {
     // At its limits a backend gets no fresh connection beside an idle one.
-    let fresh = errand.killed_one && exchange.backend.circuit.is_none();
+    let fresh = errand.upgrade.is_some() || (errand.killed_one && exchange.backend.circuit.is_none());
     if fresh { None } else { client.worker.pool.take(&exchange.backend, owner.as_deref()) }
 }
 
@@ -165,8 +169,10 @@ async fn fresh_connection(
     owner: Owner,
 ) -> Result<Connection, Ended> {
     let (worker, backend) = (&client.worker, &exchange.backend);
+    // An upgrade is HTTP/1.1 whatever the track speaks.
+    let shared = backend.upstream.h2 && errand.upgrade.is_none();
     let opening = async {
-        if backend.upstream.h2 {
+        if shared {
             opening::stream(worker, backend, owner).await
         } else {
             connect::http1(worker, backend, owner).await
@@ -237,8 +243,16 @@ async fn answered(
     answer: &mut Answer,
 ) -> Ended {
     let Some(response) = &mut answer.response else { return Ended::Failed(Failure::Closed) };
-    // An informational one is an upgrade that nobody asked for: the request went without `Upgrade`.
-    if response.status().is_informational() || !framing::is_clear(response) {
+    if response.status().is_informational() {
+        let granted = errand.upgrade.as_ref().is_some_and(|upgrade| upgrade.is_granted(response));
+        if !granted {
+            // An upgrade that nobody asked for, or to what nobody asked for.
+            return Ended::Failed(Failure::Malformed);
+        }
+        answer.connection = Some(connection);
+        return Ended::Answered { rejected: false };
+    }
+    if !framing::is_clear(response) {
         return Ended::Failed(Failure::Malformed);
     }
     let rejected = errand.rejects(exchange, response.status());

@@ -5,6 +5,7 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri};
 
 use super::super::choice::Pinned;
 use super::super::exchange::Exchange;
+use super::super::upgrade::Upgrade;
 use super::super::upload::Upload;
 use super::super::upstream::form;
 use super::retry;
@@ -30,6 +31,8 @@ pub(in crate::proxy) struct Errand {
     repeatable: bool,
     /// What the visitor's cookie had to do with the first choice.
     pub(super) pinned: Pinned,
+    /// What it asks for besides, over a connection of its own. Most ask for nothing.
+    pub(in crate::proxy) upgrade: Option<Box<Upgrade>>,
     /// Of the table that the backend was looked for in.
     pub(super) generation: u64,
     /// How often it went out, in whole or in part.
@@ -66,6 +69,7 @@ impl Errand {
             bodiless,
             repeatable,
             pinned,
+            upgrade: None,
             generation,
             written: 0,
             retried: false,

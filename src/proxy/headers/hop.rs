@@ -19,6 +19,8 @@ pub struct Found {
     pub(super) connection: bool,
     pub(super) hop_by_hop: bool,
     pub(super) te: bool,
+    /// There is `Upgrade`.
+    pub upgrade: bool,
     pub(super) forwarded: bool,
     pub(super) twins: bool,
 }
@@ -37,7 +39,8 @@ pub fn scan(headers: &HeaderMap) -> Found {
             "connection" => found.connection = true,
             "te" => found.te = true,
             "content-type" => found.grpc = grpc::is_content_type(value),
-            "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" => found.hop_by_hop = true,
+            "keep-alive" | "proxy-connection" | "transfer-encoding" => found.hop_by_hop = true,
+            "upgrade" => (found.hop_by_hop, found.upgrade) = (true, true),
             "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" | "x-real-ip" | "forwarded" => {
                 found.forwarded = true;
             }

@@ -4,11 +4,13 @@ mod authority;
 mod hop;
 mod request;
 mod response;
+mod upgrade;
 
 pub use authority::{agree, is_target, join_cookies};
 pub use hop::{Found, scan};
 pub use request::{Sender, forward_request};
 pub use response::forward_response;
+pub use upgrade::{asks_for_websocket, drop_reply, grants_websocket, put_key, renew_upgrade, replies};
 
 use http::HeaderName;
 

@@ -1,12 +1,14 @@
 //! The life of one client connection that speaks HTTP/2 (RFC 9113).
 //!
-//! - [`streams`] are its requests, each a task with a pace of its own. [`pieces`] is the body of an answer.
+//! - [`streams`] are its requests, each a task with a pace of its own. [`pieces`] is the body of an answer; after some
+//!   a [`tunnel`] goes on.
 //! - [`inbound`] looks at what the client sends before it is parsed, by the rule of [`frames`].
 
 mod frames;
 mod inbound;
 mod pieces;
 mod streams;
+mod tunnel;
 
 use std::error::Error as _;
 use std::future::{Future, poll_fn};
@@ -23,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::Watch;
 use super::guest::Guest;
-use super::handler::{Client, handle};
+use super::handler::handle;
 use super::pace::{Pace, Phase};
 use super::worker::Worker;
 use crate::metrics::Refused;
@@ -52,14 +54,13 @@ where
     I: AsyncRead + AsyncWrite + Unpin,
 {
     let peer = guest.address;
-    let guest = Arc::new(guest);
-    let streams = Arc::new(Streams::new(worker.clone(), pace.clone()));
+    let streams = Arc::new(Streams::new(worker.clone(), pace.clone(), Arc::new(guest)));
     pace.greet();
     let io = TokioIo::new(Inbound::new(io, streams.clone()));
     let service = service_fn(|request| {
-        let pace = streams.begin();
-        let client = Client { worker: worker.clone(), pace: pace.clone(), guest: guest.clone() };
-        let answer = handle(Arc::new(client), request);
+        let client = streams.begin();
+        let pace = client.pace.clone();
+        let answer = handle(client, request);
         async move { answer.await.map(|response| response.map(|reply| Pieces::new(reply, pace))) }
     });
     let mut http = pin!(builder(&worker, Tasks(streams.clone())).serve_connection(io, service));
@@ -119,6 +120,7 @@ fn builder(worker: &Worker, tasks: Tasks) -> Builder<Tasks> {
     let mut builder = Builder::new(tasks);
     builder
         .timer(TokioTimer::new())
+        .enable_connect_protocol()
         .max_concurrent_streams(worker.limits.streams)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

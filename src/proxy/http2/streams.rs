@@ -1,14 +1,17 @@
 //! The requests that run at once on one connection, and their deadlines.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
+use super::super::guest::Guest;
+use super::super::handler::Client;
 use super::super::pace::Pace;
 use super::super::worker::Worker;
+use super::tunnel::{Sender, run as run_tunnel};
 use crate::metrics::Refused;
 
 /// How long a client without requests may take to close its connection once it was told to go, in nanoseconds.
@@ -18,6 +21,7 @@ const GOODBYE: u64 = 3_000_000_000;
 pub(super) struct Streams {
     worker: Arc<Worker>,
     pace: Arc<Pace>,
+    guest: Arc<Guest>,
     open: Mutex<Open>,
     /// When the connection has been idle for too long, if there is no stream.
     idle_by: AtomicU64,
@@ -33,6 +37,8 @@ struct Open {
     free: Vec<usize>,
     /// Of the request that the service was called with and that is not running yet.
     next: Option<Seat>,
+    /// Of the request that has just been granted a tunnel.
+    sender: Option<Sender>,
 }
 
 /// What the connection has to do when a deadline has come.
@@ -48,15 +54,16 @@ pub(super) enum Due {
 /// One stream's place among those of its connection, until it is dropped.
 struct Seat {
     streams: Arc<Streams>,
-    pace: Arc<Pace>,
+    client: Arc<Client>,
     number: usize,
 }
 
 impl Streams {
-    pub(super) fn new(worker: Arc<Worker>, pace: Arc<Pace>) -> Self {
+    pub(super) fn new(worker: Arc<Worker>, pace: Arc<Pace>, guest: Arc<Guest>) -> Self {
         Self {
             worker,
             pace,
+            guest,
             open: Mutex::default(),
             idle_by: AtomicU64::new(u64::MAX),
             leaving: AtomicBool::new(false),
@@ -64,36 +71,46 @@ impl Streams {
         }
     }
 
-    /// The pace of a request that begins. Its future is to be [run](Self::run) next.
-    pub(super) fn begin(self: &Arc<Self>) -> Arc<Pace> {
+    /// The client of a request that begins. Its future is to be [run](Self::run) next.
+    pub(super) fn begin(self: &Arc<Self>) -> Arc<Client> {
         let pace = Arc::new(Pace::of_stream(&self.pace));
+        let client = Client::new(self.worker.clone(), pace.clone(), self.guest.clone());
         let mut open = self.lock();
         let number = open.free.pop().unwrap_or(open.seats.len());
         if number == open.seats.len() {
             open.seats.push(None);
         }
-        open.seats[number] = Some(pace.clone());
-        open.next = Some(Seat { streams: self.clone(), pace: pace.clone(), number });
-        pace
+        open.seats[number] = Some(pace);
+        open.next = Some(Seat { streams: self.clone(), client: client.clone(), number });
+        client
     }
 
-    /// Runs the stream of the request that has begun last, as a task of the worker. It ends early when a deadline is
-    /// missed after its answer has begun, which resets it.
+    /// Runs the stream of the request that has begun last, as a task of the worker, and what follows on its answer. It
+    /// ends early when a deadline is missed after its answer has begun, which resets it.
+    ///
+    /// When no request has begun, `stream` is what sends over the one that is being polled, whose answer was an
+    /// upgrade.
     pub(super) fn run(&self, stream: impl Future<Output = ()> + Send + 'static) {
-        let seat = self.lock().next.take();
+        let mut open = self.lock();
+        let Some(seat) = open.next.take() else {
+            open.sender = Some(Box::pin(stream));
+            return;
+        };
+        drop(open);
         self.worker.spawn_uncounted(async move {
-            let mut stream = pin!(stream);
-            poll_fn(|cx| {
-                if let Some(Seat { pace, .. }) = &seat {
-                    pace.belong_to(cx.waker());
-                    if pace.is_cut() {
-                        return Poll::Ready(());
-                    }
-                }
-                stream.as_mut().poll(cx)
-            })
-            .await;
+            let client = &seat.client;
+            until_cut(&client.pace, pin!(stream)).await;
+            if let Some(tunnel) = client.tunnel.take()
+                && let Some(sender) = seat.streams.take_sender()
+            {
+                // Boxed: the other streams need not be as large.
+                Box::pin(until_cut(&client.pace, pin!(run_tunnel(*tunnel, sender, &client.pace)))).await;
+            }
         });
+    }
+
+    fn take_sender(&self) -> Option<Sender> {
+        self.lock().sender.take()
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -171,6 +188,15 @@ impl Streams {
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Runs a part of a stream until it ends or a deadline is missed.
+async fn until_cut(pace: &Pace, mut part: Pin<&mut impl Future<Output = ()>>) {
+    poll_fn(|cx| {
+        pace.belong_to(cx.waker());
+        if pace.is_cut() { Poll::Ready(()) } else { part.as_mut().poll(cx) }
+    })
+    .await;
 }
 
 impl Drop for Seat {

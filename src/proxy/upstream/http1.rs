@@ -24,8 +24,12 @@ use tokio_util::task::AbortOnDropHandle;
 use super::super::connect::MAX_BUFFER;
 use super::super::upload::Upload;
 use super::{Heard, Io, Owner, Unanswered};
+use crate::net::prefixed::Prefixed;
 
 type Driver = http1::Connection<TokioIo<Io>, Upload>;
+
+/// What a connection is over that has changed its protocol, with what was read of the new one.
+pub(in crate::proxy) type Switched = Prefixed<Io>;
 
 /// One connection. Dropped, it closes the socket at once, whatever is under way.
 pub(in crate::proxy) struct Http1 {
@@ -34,6 +38,9 @@ pub(in crate::proxy) struct Http1 {
     driver: Option<Pin<Box<Driver>>>,
     apart: Option<AbortOnDropHandle<()>>,
     retired: bool,
+    /// The one request to come may change the protocol.
+    switching: bool,
+    switched: Option<Switched>,
     nudge: Arc<Nudge>,
     waker: Waker,
     heard: Arc<Heard>,
@@ -58,6 +65,8 @@ impl Http1 {
             driver,
             apart: None,
             retired: false,
+            switching: false,
+            switched: None,
             nudge,
             waker,
             heard,
@@ -91,6 +100,22 @@ impl Http1 {
     /// Makes the exchange under way the last one.
     pub(super) fn retire(&mut self) {
         self.retired = true;
+    }
+
+    /// Keeps the connection for one request, which may change the protocol.
+    pub(super) fn reserve(&mut self) {
+        self.retired = true;
+        self.switching = true;
+    }
+
+    /// What is to be used after a 101. This stands for the connection until it is dropped.
+    pub(super) fn switched(&mut self) -> Option<Switched> {
+        self.switched.take()
+    }
+
+    /// Lets the backend see, when the connection is closed, that this was no proper end.
+    pub(super) fn break_off(&self) {
+        self.heard.break_off();
     }
 
     /// Gives the connection a task of its own for its last exchange. For a response that began before its request
@@ -160,7 +185,13 @@ impl Http1 {
             if let Err(error) = ended {
                 tracing::debug!(%error, "backend connection ended");
             }
-            self.driver = None;
+            let driver = self.driver.take();
+            if self.switching {
+                self.switched = driver.map(|driver| {
+                    let http1::Parts { io, read_buf, .. } = Pin::into_inner(driver).into_parts();
+                    Prefixed::new(read_buf, io.into_inner())
+                });
+            }
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -127,19 +127,31 @@ impl AsyncWrite for Io {
 
 /// How often a backend has sent something over a connection. Only the threads of one worker touch it.
 #[derive(Debug, Default)]
-pub(in crate::proxy) struct Heard(AtomicU64);
+pub(in crate::proxy) struct Heard {
+    times: AtomicU64,
+    /// The backend is to see that the connection did not end properly.
+    broken: AtomicBool,
+}
 
 impl Heard {
+    pub(super) fn break_off(&self) {
+        self.broken.store(true, Relaxed);
+    }
+
     pub(super) fn count(&self) -> u64 {
-        self.0.load(Relaxed)
+        self.times.load(Relaxed)
     }
 }
 
 impl Witness for Arc<Heard> {
     #[inline]
     fn read(&self, _bytes: usize) {
-        self.0.store(self.0.load(Relaxed).wrapping_add(1), Relaxed);
+        self.times.store(self.times.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
     fn written(&self, _bytes: usize) {}
+
+    fn owes(&self) -> bool {
+        self.broken.load(Relaxed)
+    }
 }

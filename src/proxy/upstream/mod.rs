@@ -22,7 +22,7 @@ use hyper::client::conn::TrySendError;
 use super::pace::Pace;
 use super::upload::Upload;
 
-pub(super) use http1::Http1;
+pub(super) use http1::{Http1, Switched};
 pub(super) use http2::{Http2, Shared};
 pub(super) use io::{Heard, Io, Meter};
 
@@ -67,6 +67,30 @@ impl Connection {
         match self {
             Self::Http1(connection) => connection.retire(),
             Self::Http2(stream) => stream.retire(),
+        }
+    }
+
+    /// Keeps the connection for one request, which may change the protocol. Only HTTP/1.1 can.
+    pub(super) fn reserve(&mut self) {
+        match self {
+            Self::Http1(connection) => connection.reserve(),
+            Self::Http2(_) => {}
+        }
+    }
+
+    /// What is to be used after a 101. This stands for the connection until it is dropped.
+    pub(super) fn switched(&mut self) -> Option<Switched> {
+        match self {
+            Self::Http1(connection) => connection.switched(),
+            Self::Http2(_) => None,
+        }
+    }
+
+    /// Lets the backend see, when a connection that has changed its protocol is closed, that this was no proper end.
+    pub(super) fn break_off(&self) {
+        match self {
+            Self::Http1(connection) => connection.break_off(),
+            Self::Http2(_) => {}
         }
     }
 

@@ -198,6 +198,11 @@ impl Connection {
         self.stream.shutdown(std::net::Shutdown::Write).unwrap();
     }
 
+    /// Breaks the connection off with a TCP reset.
+    pub(crate) fn reset(self) {
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
     /// Writes `piece` again and again until nothing more is taken for a second, or `limit` bytes are reached. Gives
     /// the number of bytes taken.
     pub(crate) fn write_until_blocked(&mut self, piece: &[u8], limit: u64) -> u64 {

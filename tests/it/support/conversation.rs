@@ -96,6 +96,13 @@ impl Conversation {
                 Ok(())
             }
             Step::AwaitEnd => self.await_end().await,
+            Step::Mirror => self.mirror().await,
+            Step::Overhear(pause) => {
+                // Nothing comes, as a rule.
+                let _ = tokio::time::timeout(pause, self.read()).await;
+                self.state.received.fetch_add(self.buffer.len() as u64, Ordering::SeqCst);
+                Ok(())
+            }
             Step::HalfClose => {
                 self.stream.shutdown().await.map_err(|_| Over)?;
                 self.await_end().await
@@ -147,6 +154,20 @@ impl Conversation {
         while self.read().await.is_ok() {
             self.buffer.clear();
         }
+        self.state.ended.fetch_add(1, Ordering::SeqCst);
+        Err(Over)
+    }
+
+    async fn mirror(&mut self) -> Result<(), Over> {
+        loop {
+            let bytes = std::mem::take(&mut self.buffer);
+            self.write(&bytes).await?;
+            if self.read().await.is_err() {
+                break;
+            }
+        }
+        // The peer may have gone.
+        let _ = self.stream.shutdown().await;
         self.state.ended.fetch_add(1, Ordering::SeqCst);
         Err(Over)
     }

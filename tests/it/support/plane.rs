@@ -161,7 +161,7 @@ impl Plane {
             secure: None,
             served_by: None,
             weight: 1,
-            timeout: Timeouts { connect: PATIENT, response: PATIENT, idle: PATIENT },
+            timeout: Timeouts { connect: PATIENT, response: PATIENT, idle: PATIENT, tunnel: PATIENT },
             pool: PoolLimits { max_idle: 64, idle_timeout: PATIENT, max_age: PATIENT },
             metrics: self.metrics.data.backend(&target),
             terms: self.terms.clone(),

@@ -20,6 +20,8 @@ pub(super) enum Step {
     Wait(Duration),
     Hold(Latch),
     AwaitEnd,
+    Mirror,
+    Overhear(Duration),
     HalfClose,
     Close,
     Reset,
@@ -76,6 +78,17 @@ impl Script {
     /// Reads until the peer goes away; see `Backend::ended`.
     pub(crate) fn await_end(self) -> Self {
         self.then(Step::AwaitEnd)
+    }
+
+    /// Sends back whatever comes until the peer says that it was all, and then ends the connection; see
+    /// `Backend::ended`.
+    pub(crate) fn mirror(self) -> Self {
+        self.then(Step::Mirror)
+    }
+
+    /// Adds what comes within that time to `Backend::received`, and leaves it for later.
+    pub(crate) fn overhear(self, pause: Duration) -> Self {
+        self.then(Step::Overhear(pause))
     }
 
     /// Says that nothing more will be sent, and waits for the peer to close.

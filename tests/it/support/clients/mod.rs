@@ -28,6 +28,12 @@ pub(crate) fn websocket(arguments: &[&str]) -> Vec<Value> {
     scenarios(Tool::python("websocket_client.py").args(arguments))
 }
 
+/// The same for tests/clients/websocket_h2.py.
+#[track_caller]
+pub(crate) fn websocket_h2(arguments: &[&str]) -> Vec<Value> {
+    scenarios(Tool::python("websocket_h2.py").args(arguments))
+}
+
 #[track_caller]
 fn scenarios(tool: Tool) -> Vec<Value> {
     let seen = events(&tool.output());
