@@ -329,3 +329,21 @@ async fn served(pieces: &[&[u8]], guarded: bool) -> (Vec<(String, Option<Vec<u8>
     let heard = heard.lock().unwrap().clone();
     (heard, answers)
 }
+
+#[test]
+fn another_protocol_says_something_else_where_the_version_stands() {
+    for foreign in ["INVALID CONNECTION PREFACE\r\n\r\n", "SSH 2.0 x\r\n", "PRI * H2\r\n\r\n", "a b  c\n"] {
+        assert!(is_foreign(foreign.as_bytes()), "{foreign:?}");
+    }
+    for http in [
+        "GET / HTTP/1.1\r\n",
+        "GET / HTTP/9\r\n",
+        "GET / http/1.1 \r\n",
+        "GET  / HTTP/1.1\n",
+        "GET /\r\n",
+        "\r\n",
+        "a b c",
+    ] {
+        assert!(!is_foreign(http.as_bytes()), "{http:?}");
+    }
+}
