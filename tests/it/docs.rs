@@ -192,9 +192,9 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// `file` is a path, or the name of a file beside this one.
+/// `file` is a path, or the module that is in a file beside this one.
 fn has_test(file: &str, test: &str) -> bool {
-    let path = if file.ends_with(".rs") { file.into() } else { format!("tests/it/{file}.rs") };
+    let path = if file.ends_with(".rs") { file.into() } else { format!("tests/it/{}.rs", file.replace("::", "/")) };
     let Ok(source) = fs::read_to_string(root().join(path)) else { return false };
     let head = format!("fn {test}(");
     let mut before = "";
