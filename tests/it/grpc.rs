@@ -107,8 +107,7 @@ fn call(path: &str, fields: &[(&str, &str)]) -> Request<()> {
 #[track_caller]
 fn ask(client: &Http2, path: &str, fields: &[(&str, &str)]) -> Answer {
     let mut exchange = client.begin(call(path, fields), false);
-    exchange.send(&b"\0\0\0\0\0"[..]);
-    exchange.finish();
+    exchange.send_whole(&b"\0\0\0\0\0"[..]);
     exchange.answer().unwrap()
 }
 

@@ -101,6 +101,11 @@ impl Exchange {
         self.upload.send_data(data.into(), false).unwrap();
     }
 
+    /// Sends a whole body, unless the answer was faster and has ended the stream.
+    pub(crate) fn send_whole(&mut self, data: impl Into<Bytes>) {
+        let _ended = self.upload.send_data(data.into(), true);
+    }
+
     #[track_caller]
     pub(crate) fn finish(&mut self) {
         self.upload.send_data(Bytes::new(), true).unwrap();
