@@ -7,10 +7,10 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use crate::support::client::request;
 use crate::support::coalmine::Coalmine;
-use crate::support::http2::{
-    self, DATA, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, Http2, PREFACE, RST_STREAM, SETTINGS, block,
-    get_block, with,
+use crate::support::frames::{
+    self, DATA, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, block, get_block,
 };
+use crate::support::http2::{self, Http2, with};
 use crate::support::{Backend, Config, Latch, Script, Service, eventually, for_a_while};
 
 const MIB: usize = 1024 * 1024;
@@ -417,7 +417,7 @@ fn a_header_block_that_does_not_end_is_cut_off() {
     let coalmine = Config::of(&[&backend], &[]).listen("header_timeout = \"300ms\"").start();
     let block = get_block("/");
     let mut within_a_frame = Frames::open(coalmine.http, &[]);
-    let frame = http2::frame(HEADERS, END_STREAM | END_HEADERS, 1, &block);
+    let frame = frames::frame(HEADERS, END_STREAM | END_HEADERS, 1, &block);
     within_a_frame.raw(&frame[..frame.len() - 1]).unwrap();
     let mut between_frames = Frames::open(coalmine.http, &[]);
     between_frames.send(HEADERS, END_STREAM, 1, &block).unwrap();

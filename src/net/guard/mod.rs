@@ -124,15 +124,14 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
     }
 }
 
-/// Whether this begins with a line that says something else where the version of HTTP stands. A preface that is none ends
-/// the connection (RFC 9113, 3.4): to a client that speaks another protocol an answer of HTTP says nothing.
+/// Whether this begins with a line that has the three words of a request or of a preface, and no version among them. A
+/// preface that is none ends the connection (RFC 9113, 3.4): to a client that speaks another protocol an answer of HTTP
+/// says nothing.
 fn is_foreign(first: &[u8]) -> bool {
     let Some(end) = first.iter().position(|byte| *byte == b'\n') else { return false };
-    let words = first[..end].trim_ascii().split(|byte| *byte == b' ');
-    words
-        .skip(2)
-        .last()
-        .is_some_and(|version| !version.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP/")))
+    let words = || first[..end].trim_ascii().split(|byte| *byte == b' ');
+    let is_version = |word: &[u8]| word.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP/"));
+    words().count() == 3 && !words().any(is_version)
 }
 
 impl<I: AsyncWrite + Unpin> AsyncWrite for Guarded<I> {

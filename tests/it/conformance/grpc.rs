@@ -76,7 +76,8 @@ fn three_hundred_calls_are_split_exactly() {
 #[test]
 fn a_canary_that_says_it_does_not_serve_is_out_until_it_says_it_does() {
     let (stable, mut canary) = (Server::grpc(&[]), Server::grpc(&[]));
-    let service = before(&[&stable], &[&canary]).quick_probes();
+    // A probe that a busy machine delays is no verdict.
+    let service = before(&[&stable], &[&canary]).quick_probes().probe("fall = 3");
     let stage = Stage::start(Config::new().service(service));
     stage.coalmine.wait_admitted("web");
     canary.set_health("", "NOT_SERVING");

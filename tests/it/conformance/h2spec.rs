@@ -2,7 +2,7 @@
 
 use super::Stage;
 use crate::support::clients::{Conformance, h2spec};
-use crate::support::http2::{END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, get_block};
+use crate::support::frames::{END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, get_block};
 use crate::support::{Backend, Config, Script};
 
 const PROTOCOL_ERROR: u32 = 1;
