@@ -376,7 +376,9 @@ fn a_client_that_does_not_read_holds_the_backend_back() {
 
 #[test]
 fn a_slow_client_that_reads_is_not_cut_off() {
-    let (backend, coalmine) = answering("", Script::answer(200, "a"));
+    let backend = Backend::start("a");
+    let service = Service::of("web", &[&backend], &[]).table("timeout", "idle = \"2s\"");
+    let coalmine = Config::new().service(service).start();
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {MIB}\r\n\r\n");
     backend.on("/big", Script::new().send(head).flood(MIB as u64));
     let client = Http2::open(coalmine.http);
@@ -386,7 +388,8 @@ fn a_slow_client_that_reads_is_not_cut_off() {
     while let Some(part) = exchange.next() {
         got += part.unwrap().len();
         if got % 3 == 0 {
-            for_a_while(Duration::from_millis(20));
+            // Longer than `timeout.idle` in all.
+            for_a_while(Duration::from_millis(120));
         }
     }
     assert_eq!(got, MIB);
