@@ -232,6 +232,25 @@ fn trailers_pass_in_both_directions() {
 }
 
 #[test]
+fn trailers_say_nothing_that_belongs_into_a_head() {
+    let backend = Backend::start("a");
+    backend.on("/t", Script::new().echo_chunked());
+    let coalmine = Config::of(&[&backend], &[]).start();
+    let client = Http2::open(coalmine.http);
+    let fields = [("te", "trailers"), ("trailer", "x-check, x-forwarded-for, x_forwarded_for")];
+    let mut exchange = client.begin(with(Method::POST, "/t", &fields), false);
+    exchange.send("abc");
+    let mut trailers = HeaderMap::new();
+    for name in ["x-check", "x-forwarded-for", "x_forwarded_for"] {
+        trailers.insert(name, HeaderValue::from_static("192.0.2.66"));
+    }
+    exchange.finish_with(trailers);
+    let answer = exchange.answer().unwrap();
+    assert!(answer.text().contains("x-check: 192.0.2.66"), "{}", answer.text());
+    assert_eq!(answer.text().matches("192.0.2.66").count(), 1, "{}", answer.text());
+}
+
+#[test]
 fn a_response_may_begin_before_its_request_ends() {
     let backend = Backend::start("a");
     let latch = Latch::shut();
