@@ -178,8 +178,7 @@ fn an_announced_length_must_be_that_of_the_body() {
     let client = Http2::open(coalmine.http);
     for (length, body) in [("3", "abcd"), ("5", "abcd")] {
         let mut exchange = client.begin(with(Method::POST, "/", &[("content-length", length)]), false);
-        exchange.send(body);
-        exchange.finish();
+        exchange.send_whole(body);
         if let Ok(answer) = exchange.answer() {
             assert_eq!(answer.status, 400, "{length}");
         }
