@@ -29,7 +29,7 @@ RUN --mount=type=bind,from=build,source=/usr/local/bin,target=/mnt \
 # By number, so that Kubernetes sees without the image's passwd that it is not root.
 USER 10001:10001
 # 9900 is reached from outside only when admin.listen or admin.metrics_listen says so; the default is loopback.
-EXPOSE 80 9900
+EXPOSE 80 443 9900
 # Asks the admin listener, also when the token for changes is set: reading takes none. COALMINE_ADMIN_URL names another.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["coalmine", "status", "--json"]
 ENTRYPOINT ["coalmine"]

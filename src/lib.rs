@@ -9,8 +9,8 @@
 //! order in which a request meets it. [`control`] decides; [`health`] and [`bus`] are its senses. [`app`] puts all
 //! together. Lower never imports upper, and a test enforces it:
 //!
-//! `model` <- `metrics`, `net`, `tls` <- `table`, `supervise` <- `proxy`, `health`, `bus`, `notify`, `acme` <- `control` <- `config` <-
-//! `shutdown`, `telemetry` <- `monitor` <- `app` <- `cli` <- `main`.
+//! `model` <- `metrics`, `net`, `tls` <- `table`, `supervise` <- `proxy`, `health`, `bus`, `notify`, `acme` <-
+//! `control` <- `config` <- `shutdown`, `telemetry` <- `monitor` <- `app` <- `cli` <- `main`.
 //!
 //! # Lexicon
 //!

@@ -243,7 +243,7 @@ pub enum Failure {
     Timeout,
     /// The connection ended before a response head.
     Closed,
-    /// An answer that is not HTTP/1.1.
+    /// An answer that is no HTTP, or that has more than one meaning.
     Malformed,
     /// The response's body broke off or stood still.
     Body,

@@ -28,6 +28,14 @@ pub struct ProbeSpec {
     pub rise: NonZeroU32,
 }
 
+impl ProbeSpec {
+    /// Whether the backends serve gRPC.
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
+        matches!(self.question, ProbeQuestion::Grpc { .. })
+    }
+}
+
 /// What is asked, and what the right answer is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 
 use super::deliver::Whole;
 use super::exchange::Exchange;
+use super::headers::strip_trailers;
 
 /// A backend's body as the client takes it, trailers included, or a short text of our own.
 pub(super) enum Reply {
@@ -55,7 +56,10 @@ impl Body for Reply {
                 let body = std::mem::take(&mut whole.body);
                 exchange.moved(body.len());
                 let frame = match whole.trailers.take_if(|_| body.is_empty()) {
-                    Some(trailers) => Frame::trailers(*trailers),
+                    Some(mut trailers) => {
+                        strip_trailers(&mut trailers);
+                        Frame::trailers(*trailers)
+                    }
                     None => Frame::data(body),
                 };
                 if whole.is_empty() {
@@ -64,9 +68,10 @@ impl Body for Reply {
                 Poll::Ready(Some(Ok(frame)))
             }
             Self::Backend { body, exchange } => {
-                let polled = exchange.poll_frame(body, cx);
-                match &polled {
+                let mut polled = exchange.poll_frame(body, cx);
+                match &mut polled {
                     Poll::Ready(Some(Ok(frame))) => {
+                        frame.trailers_mut().map(strip_trailers);
                         exchange.moved(frame.data_ref().map_or(0, Bytes::len));
                         // Trailers come last; the body is not asked again after them.
                         if frame.is_trailers() || body.is_end_stream() {

@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::deliver::Replay;
+use super::headers::strip_trailers;
 use super::pace::Pace;
 
 /// Streams the client's body as the backend takes it, trailers included, and tells the pace where it stands. Boxed, so
@@ -125,9 +126,10 @@ impl Body for Upload {
         if pace.is_abandoned(cx.waker()) {
             return Poll::Ready(Some(Err(Broken::Abandoned)));
         }
-        let polled = source.poll_frame(cx);
+        let mut polled = source.poll_frame(cx);
         pace.starve(polled.is_pending());
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled {
+            frame.trailers_mut().map(strip_trailers);
             pace.taken(frame.data_ref().map_or(0, Bytes::len));
         }
         match &polled {

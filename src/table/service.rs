@@ -45,6 +45,8 @@ pub struct Trying {
     pub trial: Arc<Trial>,
     /// Its backends that are up.
     pub lane: Lane,
+    /// They serve gRPC: no call may be repeated, and what may be is none.
+    pub grpc: bool,
 }
 
 /// Which track a new request goes to.

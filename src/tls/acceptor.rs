@@ -42,7 +42,7 @@ impl Acceptor {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         let mut config = config.with_no_client_auth().with_cert_resolver(Arc::new(store.clone()));
-        let protocols: &[&[u8]] = if http2 { &[H2, b"http/1.1"] } else { &[b"http/1.1"] };
+        let protocols = if http2 { PROTOCOLS } else { &PROTOCOLS[1..] };
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         config.ticketer = Ticketer::new()?;
         config.send_tls13_tickets = TICKETS;
@@ -64,3 +64,5 @@ impl Acceptor {
 }
 
 const H2: &[u8] = b"h2";
+/// In the order of our choice. Who offers others alone is refused, which would hit clients of HTTP/1.0 too.
+const PROTOCOLS: &[&[u8]] = &[H2, b"http/1.1", b"http/1.0"];

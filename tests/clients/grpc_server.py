@@ -22,6 +22,7 @@ remaining: the seconds that its deadline left when it began, or null; metadata: 
 
 Standard input takes commands, a JSON object a line, and the server ends with it:
   {"health": "SERVICE", "status": "NOT_SERVING"}    answered by {"event": "health", ...}; "" is the whole server
+  {"fail": CODE}                                    answered by {"event": "fail", ...}; each Unary ends with it then
 
 Methods of Echo, all of Message (text, payload, size, count, pause_ms, code):
   Unary    the message back, after pause_ms, its payload replaced by `size` zeros when size is set. Metadata x-echo-*
@@ -34,9 +35,13 @@ Methods of Echo, all of Message (text, payload, size, count, pause_ms, code):
 
 
 class Echo:
+    failing = 0
+
     async def Unary(self, request, context):
         async with Call("Unary", context) as call:
             call.received = 1
+            if self.failing:
+                await call.fail(Message(code=self.failing))
             echoed = [(key, value) for key, value in context.invocation_metadata() if key.startswith("x-echo-")]
             await asyncio.sleep(request.pause_ms / 1000)
             await context.send_initial_metadata(tuple(echoed))
@@ -134,7 +139,8 @@ async def main():
 
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", echo_service.LIMIT),
                                       ("grpc.max_send_message_length", echo_service.LIMIT), ("grpc.so_reuseport", 0)])
-    server.add_generic_rpc_handlers((echo_service.handler(Echo()),))
+    echo = Echo()
+    server.add_generic_rpc_handlers((echo_service.handler(echo),))
     healths = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
     reflection.enable_server_reflection([echo_service.NAME, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
@@ -146,8 +152,12 @@ async def main():
         await healths.set(service, serving.Value("SERVING"))
 
     async def obey(command):
-        await healths.set(command["health"], serving.Value(command["status"]))
-        common.tell(event="health", **command)
+        if "fail" in command:
+            echo.failing = command["fail"]
+            common.tell(event="fail", code=command["fail"])
+        else:
+            await healths.set(command["health"], serving.Value(command["status"]))
+            common.tell(event="health", **command)
 
     common.follow_commands(obey)
     common.tell(event="listening", address=common.address(arguments.host, port))

@@ -20,7 +20,8 @@ fn a_grpc_client_gets_through_all_scenarios_and_the_server_sees_its_cancellation
     let slept = server.wait_call("Sleep", "cancelled");
     assert!(slept["remaining"].is_number(), "{slept}");
     let cancelled = server.wait_call("Expand", "cancelled");
-    assert!(cancelled["sent"].as_u64() >= Some(3), "{cancelled}");
+    // The third is counted after the client has it, if that does not cancel before.
+    assert!(cancelled["sent"].as_u64() >= Some(2), "{cancelled}");
     server.wait_call("Fail", "failed");
 }
 

@@ -36,6 +36,11 @@ fn the_full_configuration_shows_every_key() {
     let full = fs::read_to_string(root().join("config/coalmine.toml")).unwrap();
     for key in [
         "http",
+        "https",
+        "redirect_https",
+        "http2",
+        "proxy_protocol",
+        "handshake_timeout",
         "workers",
         "trusted_proxies",
         "header_timeout",
@@ -54,6 +59,11 @@ fn the_full_configuration_shows_every_key() {
         "hourly",
         "ways",
         "ca_file",
+        "cert",
+        "directory",
+        "contact",
+        "domains",
+        "state_dir",
         "port",
         "from",
         "to",
@@ -78,6 +88,7 @@ fn the_full_configuration_shows_every_key() {
         "connect",
         "response",
         "idle",
+        "tunnel",
         "max_idle",
         "max_age",
         "idempotent",
@@ -118,6 +129,9 @@ fn the_full_configuration_shows_every_key() {
         "track",
         "weight",
         "backends",
+        "h2",
+        "server_name",
+        "cert_file",
         "min_up",
         "slow_start",
         "key",
@@ -178,9 +192,9 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// `file` is a path, or the name of a file beside this one.
+/// `file` is a path, or the module that is in a file beside this one.
 fn has_test(file: &str, test: &str) -> bool {
-    let path = if file.ends_with(".rs") { file.into() } else { format!("tests/it/{file}.rs") };
+    let path = if file.ends_with(".rs") { file.into() } else { format!("tests/it/{}.rs", file.replace("::", "/")) };
     let Ok(source) = fs::read_to_string(root().join(path)) else { return false };
     let head = format!("fn {test}(");
     let mut before = "";

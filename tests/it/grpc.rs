@@ -3,22 +3,9 @@
 use http::{Method, Request};
 
 use crate::support::backend::Refusing;
-use crate::support::clients::{Server, grpc};
 use crate::support::coalmine::Coalmine;
 use crate::support::http2::{Answer, Http2, with};
 use crate::support::{Backend, Config, Script, Service, eventually};
-
-#[test]
-fn a_client_of_grpcio_gets_through_all_scenarios() {
-    let server = Server::grpc(&[]);
-    let stable = format!("weight = 1\nh2 = true\nbackends = [\"{}\"]", server.address);
-    let service = Service::new("web").table("stable", &stable).probe("kind = \"grpc\"").probe("timeout = \"5s\"");
-    let coalmine = Config::new().service(service).start();
-    let seen = grpc(&[&coalmine.http.to_string(), "--deadline", "2"]);
-    assert!(seen.len() >= 14 && seen.iter().all(|scenario| scenario["ok"] == true), "{seen:?}");
-    server.wait_call("Sleep", "cancelled");
-    server.wait_call("Expand", "cancelled");
-}
 
 #[test]
 fn a_status_in_trailers_or_in_the_head_arrives() {
@@ -120,8 +107,7 @@ fn call(path: &str, fields: &[(&str, &str)]) -> Request<()> {
 #[track_caller]
 fn ask(client: &Http2, path: &str, fields: &[(&str, &str)]) -> Answer {
     let mut exchange = client.begin(call(path, fields), false);
-    exchange.send(&b"\0\0\0\0\0"[..]);
-    exchange.finish();
+    exchange.send_whole(&b"\0\0\0\0\0"[..]);
     exchange.answer().unwrap()
 }
 

@@ -7,10 +7,10 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use crate::support::client::request;
 use crate::support::coalmine::Coalmine;
-use crate::support::http2::{
-    self, DATA, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, Http2, PREFACE, RST_STREAM, SETTINGS, block,
-    get_block, with,
+use crate::support::frames::{
+    self, DATA, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, block, get_block,
 };
+use crate::support::http2::{self, Http2, with};
 use crate::support::{Backend, Config, Latch, Script, Service, eventually, for_a_while};
 
 const MIB: usize = 1024 * 1024;
@@ -178,8 +178,7 @@ fn an_announced_length_must_be_that_of_the_body() {
     let client = Http2::open(coalmine.http);
     for (length, body) in [("3", "abcd"), ("5", "abcd")] {
         let mut exchange = client.begin(with(Method::POST, "/", &[("content-length", length)]), false);
-        exchange.send(body);
-        exchange.finish();
+        exchange.send_whole(body);
         if let Ok(answer) = exchange.answer() {
             assert_eq!(answer.status, 400, "{length}");
         }
@@ -229,6 +228,25 @@ fn trailers_pass_in_both_directions() {
     let answer = exchange.answer().unwrap();
     assert_eq!(answer.trailer("x-length"), Some("3"));
     assert!(answer.text().contains("x-check: 5"), "{}", answer.text());
+}
+
+#[test]
+fn trailers_say_nothing_that_belongs_into_a_head() {
+    let backend = Backend::start("a");
+    backend.on("/t", Script::new().echo_chunked());
+    let coalmine = Config::of(&[&backend], &[]).start();
+    let client = Http2::open(coalmine.http);
+    let fields = [("te", "trailers"), ("trailer", "x-check, x-forwarded-for, x_forwarded_for")];
+    let mut exchange = client.begin(with(Method::POST, "/t", &fields), false);
+    exchange.send("abc");
+    let mut trailers = HeaderMap::new();
+    for name in ["x-check", "x-forwarded-for", "x_forwarded_for"] {
+        trailers.insert(name, HeaderValue::from_static("192.0.2.66"));
+    }
+    exchange.finish_with(trailers);
+    let answer = exchange.answer().unwrap();
+    assert!(answer.text().contains("x-check: 192.0.2.66"), "{}", answer.text());
+    assert_eq!(answer.text().matches("192.0.2.66").count(), 1, "{}", answer.text());
 }
 
 #[test]
@@ -376,7 +394,9 @@ fn a_client_that_does_not_read_holds_the_backend_back() {
 
 #[test]
 fn a_slow_client_that_reads_is_not_cut_off() {
-    let (backend, coalmine) = answering("", Script::answer(200, "a"));
+    let backend = Backend::start("a");
+    let service = Service::of("web", &[&backend], &[]).table("timeout", "idle = \"2s\"");
+    let coalmine = Config::new().service(service).start();
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {MIB}\r\n\r\n");
     backend.on("/big", Script::new().send(head).flood(MIB as u64));
     let client = Http2::open(coalmine.http);
@@ -386,7 +406,8 @@ fn a_slow_client_that_reads_is_not_cut_off() {
     while let Some(part) = exchange.next() {
         got += part.unwrap().len();
         if got % 3 == 0 {
-            for_a_while(Duration::from_millis(20));
+            // Longer than `timeout.idle` in all.
+            for_a_while(Duration::from_millis(120));
         }
     }
     assert_eq!(got, MIB);
@@ -417,7 +438,7 @@ fn a_header_block_that_does_not_end_is_cut_off() {
     let coalmine = Config::of(&[&backend], &[]).listen("header_timeout = \"300ms\"").start();
     let block = get_block("/");
     let mut within_a_frame = Frames::open(coalmine.http, &[]);
-    let frame = http2::frame(HEADERS, END_STREAM | END_HEADERS, 1, &block);
+    let frame = frames::frame(HEADERS, END_STREAM | END_HEADERS, 1, &block);
     within_a_frame.raw(&frame[..frame.len() - 1]).unwrap();
     let mut between_frames = Frames::open(coalmine.http, &[]);
     between_frames.send(HEADERS, END_STREAM, 1, &block).unwrap();

@@ -3,10 +3,11 @@
 use std::thread;
 
 use crate::support::coalmine::Coalmine;
-use crate::support::http2::{
-    self, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, Http2, PING, RST_STREAM, SETTINGS,
-    WINDOW_UPDATE, frame, get_block,
+use crate::support::frames::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+    block, frame, get_block,
 };
+use crate::support::http2::Http2;
 use crate::support::{Backend, Config, Script, Service, eventually};
 
 const ENHANCE_YOUR_CALM: u32 = 0xb;
@@ -22,7 +23,7 @@ fn noise_is_answered_with_goaway() {
     let coalmine = Config::of(&[&backend], &[]).start();
     let before = memory(&coalmine);
     let open = |client: &mut Frames| {
-        let post = http2::block(&[(":method", "POST"), (":scheme", "http"), (":authority", "test"), (":path", "/")]);
+        let post = block(&[(":method", "POST"), (":scheme", "http"), (":authority", "test"), (":path", "/")]);
         client.send(HEADERS, END_HEADERS, 1, &post).unwrap();
     };
     for (n, (what, noise)) in [
@@ -68,7 +69,7 @@ fn a_header_block_without_end_is_bounded() {
     let coalmine = Config::of(&[&backend], &[]).start();
     let before = memory(&coalmine);
     // A field of 100 bytes that goes to no table, again and again.
-    let fields = http2::block(&[("x-long", &"y".repeat(100))]).repeat(100);
+    let fields = block(&[("x-long", &"y".repeat(100))]).repeat(100);
     for (what, part) in [("fields", fields), ("nothing", Vec::new())] {
         let mut client = Frames::open(coalmine.http, &[]);
         client.send(HEADERS, END_STREAM, 1, &get_block("/")).unwrap();

@@ -8,8 +8,8 @@ use std::time::Duration;
 use http::{Method, Version};
 
 use crate::support::client::{Broken, request};
-use crate::support::frames;
 use crate::support::http2::{Http2, with};
+use crate::support::leaving::leaving;
 use crate::support::{Config, Connection, Deed, H2Backend, Latch, Service, eventually};
 
 /// One worker, so that requests share whatever they can, before backends of these tables.
@@ -286,7 +286,7 @@ fn a_goaway_under_load_loses_nothing() {
 
 #[test]
 fn a_request_above_the_last_id_of_a_goaway_is_sent_again_whatever_its_method() {
-    let (address, answered) = frames::leaving(2);
+    let (address, answered) = leaving(2);
     let web = Service::new("web").table("stable", &format!("backends = [\"{address}\"]\nh2 = true"));
     let coalmine = Config::new().listen("workers = 1").service(web.probe("timeout = \"5s\"")).start();
     let mut connection = coalmine.connect();

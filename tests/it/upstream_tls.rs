@@ -2,9 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tempfile::TempDir;
-
-use crate::support::authority::Authority;
+use crate::support::certificates::Authority;
 use crate::support::coalmine::{Coalmine, run, text};
 use crate::support::config::written;
 use crate::support::door::Seen;
@@ -17,11 +15,11 @@ fn before(address: SocketAddr, track: &str, tls: &str) -> Config {
     Config::new().listen("workers = 1").service(web.quick_probes().probe("timeout = \"5s\""))
 }
 
-/// A directory, an authority in it, and the line that trusts it.
-fn trusted() -> (TempDir, Authority, String) {
-    let (directory, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let line = format!("ca_file = \"{}\"", authority.write(directory.path()));
-    (directory, authority, line)
+/// An authority, and the line that trusts it.
+fn trusted() -> (Authority, String) {
+    let authority = Authority::new();
+    let line = format!("ca_file = \"{}\"", authority.file.display());
+    (authority, line)
 }
 
 fn down(coalmine: &Coalmine) -> String {
@@ -31,9 +29,9 @@ fn down(coalmine: &Coalmine) -> String {
 
 #[test]
 fn a_backend_with_a_good_certificate_is_spoken_to_and_probed() {
-    let (_directory, authority, line) = trusted();
+    let (authority, line) = trusted();
     let backend = Backend::start("a");
-    let door = Door::tls(backend.address, authority.issue(&["localhost"]).server(&["h2", "http/1.1"], None));
+    let door = Door::tls(backend.address, authority.server(&["localhost"]).config(&["h2", "http/1.1"], None));
     let coalmine = before(door.address, "", &line).start();
     coalmine.wait_backend("web", "stable", "a", "up");
     let answer = coalmine.get("/x");
@@ -47,9 +45,9 @@ fn a_backend_with_a_good_certificate_is_spoken_to_and_probed() {
 
 #[test]
 fn sessions_are_resumed() {
-    let (_directory, authority, line) = trusted();
+    let (authority, line) = trusted();
     let backend = Backend::start("a");
-    let door = Door::tls(backend.address, authority.issue(&["localhost"]).server(&[], None));
+    let door = Door::tls(backend.address, authority.server(&["localhost"]).config(&[], None));
     let coalmine = before(door.address, "", &line).start();
     let resumed = |seen: Vec<Seen>| seen.iter().any(|seen| matches!(seen, Seen::Handshake { resumed: true, .. }));
     eventually("one is resumed", || {
@@ -60,9 +58,9 @@ fn sessions_are_resumed() {
 
 #[test]
 fn a_backend_that_another_authority_vouches_for_is_down() {
-    let (_directory, _, line) = trusted();
+    let (_authority, line) = trusted();
     let backend = Backend::start("a");
-    let door = Door::tls(backend.address, Authority::new().issue(&["localhost"]).server(&[], None));
+    let door = Door::tls(backend.address, Authority::new().server(&["localhost"]).config(&[], None));
     let coalmine = before(door.address, "", &line).start();
     let reason = down(&coalmine);
     assert!(reason.starts_with("TLS: invalid peer certificate"), "{reason}");
@@ -72,9 +70,9 @@ fn a_backend_that_another_authority_vouches_for_is_down() {
 
 #[test]
 fn a_backend_of_another_name_is_a_bad_gateway_unless_its_name_is_configured() {
-    let (_directory, authority, line) = trusted();
+    let (authority, line) = trusted();
     let backend = Backend::start("a");
-    let door = Door::tls(backend.address, authority.issue(&["app.internal"]).server(&[], None));
+    let door = Door::tls(backend.address, authority.server(&["app.internal"]).config(&[], None));
     let patient = |config: Config| config.start();
     let coalmine = patient(before(door.address, "", &line));
     assert!(down(&coalmine).contains("not valid for name"), "{}", down(&coalmine));
@@ -87,17 +85,14 @@ fn a_backend_of_another_name_is_a_bad_gateway_unless_its_name_is_configured() {
 
 #[test]
 fn a_backend_that_demands_a_certificate_gets_ours() {
-    let (directory, authority, line) = trusted();
+    let (authority, line) = trusted();
     let backend = Backend::start("a");
-    let door = Door::tls(backend.address, authority.issue(&["localhost"]).server(&[], Some(&authority)));
+    let door = Door::tls(backend.address, authority.server(&["localhost"]).config(&[], Some(&authority)));
     let coalmine = before(door.address, "", &line).start();
     down(&coalmine);
     drop(coalmine);
-    let ours = authority.issue(&["coalmine"]);
-    let (certificate, key) = (directory.path().join("own.pem"), directory.path().join("own.key"));
-    std::fs::write(&certificate, &ours.certificate).unwrap();
-    std::fs::write(&key, &ours.key).unwrap();
-    let files = format!("cert_file = \"{}\"\nkey_file = \"{}\"", certificate.display(), key.display());
+    let ours = authority.client("coalmine");
+    let files = format!("cert_file = \"{}\"\nkey_file = \"{}\"", ours.cert.display(), ours.key.display());
     let coalmine = before(door.address, "", &format!("{line}\n{files}")).start();
     assert_eq!(coalmine.get("/").status(), 200);
     assert!(door.seen().iter().any(|seen| matches!(seen, Seen::Handshake { certified: true, .. })));
@@ -105,9 +100,9 @@ fn a_backend_that_demands_a_certificate_gets_ours() {
 
 #[test]
 fn http_2_is_spoken_where_both_sides_choose_it() {
-    let (_directory, authority, line) = trusted();
+    let (authority, line) = trusted();
     let backend = H2Backend::start();
-    let door = Door::tls(backend.address, authority.issue(&["localhost"]).server(&["h2", "http/1.1"], None));
+    let door = Door::tls(backend.address, authority.server(&["localhost"]).config(&["h2", "http/1.1"], None));
     let coalmine = before(door.address, "h2 = true", &line).start();
     coalmine.wait_backend("web", "stable", "a", "up");
     assert_eq!(coalmine.get("/x").text(), "h2");
@@ -118,22 +113,22 @@ fn http_2_is_spoken_where_both_sides_choose_it() {
 
 #[test]
 fn a_backend_that_does_not_choose_http_2_is_down() {
-    let (_directory, authority, line) = trusted();
+    let (authority, line) = trusted();
     let backend = Backend::start("a");
-    let door = Door::tls(backend.address, authority.issue(&["localhost"]).server(&[], None));
+    let door = Door::tls(backend.address, authority.server(&["localhost"]).config(&[], None));
     let coalmine = before(door.address, "h2 = true", &line).start();
     assert_eq!(down(&coalmine), "TLS: the backend does not speak HTTP/2 over TLS");
 }
 
 #[test]
 fn a_reload_reads_the_files_again() {
-    let (directory, _, line) = trusted();
+    let (older, line) = trusted();
     let backend = Backend::start("a");
     let newer = Authority::new();
-    let door = Door::tls(backend.address, newer.issue(&["localhost"]).server(&[], None));
+    let door = Door::tls(backend.address, newer.server(&["localhost"]).config(&[], None));
     let coalmine = before(door.address, "", &line).start();
     down(&coalmine);
-    newer.write(directory.path());
+    std::fs::copy(&newer.file, &older.file).unwrap();
     assert_eq!(coalmine.ask("POST", "/api/v1/reload").status(), 200);
     coalmine.wait_backend("web", "stable", "a", "up");
     assert_eq!(coalmine.get("/").status(), 200);
@@ -141,10 +136,10 @@ fn a_reload_reads_the_files_again() {
 
 #[test]
 fn a_file_that_is_of_no_use_is_named_with_the_reason() {
-    let (directory, authority, _) = trusted();
-    let (one, other) = (authority.issue(&["a"]), authority.issue(&["b"]));
-    for (name, content) in [("own.pem", &one.certificate), ("own.key", &one.key), ("other.key", &other.key)] {
-        std::fs::write(directory.path().join(name), content).unwrap();
+    let (directory, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let (one, other) = (authority.client("a"), authority.client("b"));
+    for (name, content) in [("own.pem", &one.cert), ("own.key", &one.key), ("other.key", &other.key)] {
+        std::fs::copy(content, directory.path().join(name)).unwrap();
     }
     std::fs::write(directory.path().join("empty.pem"), "").unwrap();
     for (lines, key, why) in [

@@ -151,8 +151,11 @@ impl Builder {
             balance: service.spec.balance,
             stable,
             canary,
-            trying: trying
-                .map(|((_, lane), attempt)| Trying { trial: attempt.trial.clone(), lane: Lane::new(backends(lane)) }),
+            trying: trying.map(|((_, lane), attempt)| Trying {
+                trial: attempt.trial.clone(),
+                lane: Lane::new(backends(lane)),
+                grpc: service.spec.canary.as_ref().is_some_and(|canary| canary.probe.is_grpc()),
+            }),
             kept: backends(&plan.kept),
             finishing: backends(&plan.finishing),
             ejected: plan.ejected,

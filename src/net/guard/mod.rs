@@ -55,7 +55,8 @@ impl Post {
 
 /// The server's side of an HTTP/1 connection whose parser sees nothing that is not clear.
 ///
-/// In place of a violation it reads as bytes that the parser refuses, and then as ended. Requests that came whole before
+/// In place of a violation it reads as bytes that the parser refuses, and then as ended; in place of another protocol as
+/// ended. Requests that came whole before
 /// it are answered; of the one with the violation nothing but a part of its body can have gone on.
 #[derive(Debug)]
 pub struct Guarded<I> {
@@ -102,9 +103,17 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
-        if !std::mem::replace(&mut self.begun, true) && buf.filled()[before..].starts_with(PREFACE) {
-            // HTTP/2 (RFC 9113, 3.4): the parser sees it by its first line and goes no further.
-            self.post.open_tunnel();
+        if !std::mem::replace(&mut self.begun, true) {
+            let first = &buf.filled()[before..];
+            if first.starts_with(PREFACE) {
+                // HTTP/2 (RFC 9113, 3.4): the parser sees it by its first line and goes no further.
+                self.post.open_tunnel();
+            } else if is_foreign(first) {
+                self.post.violated.store(true, Relaxed);
+                self.poison = Some(&[]);
+                buf.set_filled(before);
+                return Poll::Ready(Ok(()));
+            }
         }
         if !self.post.tunnel.load(Relaxed)
             && let Err(Violation { at }) = self.scanner.scan(&buf.filled()[before..])
@@ -113,6 +122,16 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Whether this begins with a line that has the three words of a request or of a preface, and no version among them. A
+/// preface that is none ends the connection (RFC 9113, 3.4): to a client that speaks another protocol an answer of HTTP
+/// says nothing.
+fn is_foreign(first: &[u8]) -> bool {
+    let Some(end) = first.iter().position(|byte| *byte == b'\n') else { return false };
+    let words = || first[..end].trim_ascii().split(|byte| *byte == b' ');
+    let is_version = |word: &[u8]| word.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP/"));
+    words().count() == 3 && !words().any(is_version)
 }
 
 impl<I: AsyncWrite + Unpin> AsyncWrite for Guarded<I> {

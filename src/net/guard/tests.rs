@@ -329,3 +329,16 @@ async fn served(pieces: &[&[u8]], guarded: bool) -> (Vec<(String, Option<Vec<u8>
     let heard = heard.lock().unwrap().clone();
     (heard, answers)
 }
+
+#[test]
+fn another_protocol_has_three_words_and_no_version() {
+    for foreign in ["INVALID CONNECTION PREFACE\r\n\r\n", "SSH 2.0 x\r\n", "PRI * H2\r\n\r\n", "a b c\n"] {
+        assert!(is_foreign(foreign.as_bytes()), "{foreign:?}");
+    }
+    for http in ["GET / HTTP/1.1\r\n", "GET / HTTP/9\r\n", "GET / http/1.1 \r\n", "GET /\r\n", "\r\n", "a b c"] {
+        assert!(!is_foreign(http.as_bytes()), "{http:?}");
+    }
+    for unclear in ["GET  / HTTP/1.1\n", "GET / HTTP/1.1\rHost: a\r\n", "PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n"] {
+        assert!(!is_foreign(unclear.as_bytes()), "{unclear:?}");
+    }
+}

@@ -9,7 +9,7 @@ use super::super::upload::Upload;
 use crate::table::{Backend, Routed, TrialSeat, Trying};
 
 /// The canary's backend for `request`, and the seat, if this request is to be the trial: the first that can be repeated
-/// on stable when it fails. `bound`: it has a place on stable by its visitor's wish, a rule or a cookie.
+/// on stable when it fails, which a call of gRPC never is. `bound`: it has a place on stable by its visitor's wish, a rule or a cookie.
 pub(in crate::proxy) fn claim(
     service: &Routed,
     trying: &Trying,
@@ -17,7 +17,7 @@ pub(in crate::proxy) fn claim(
     bound: bool,
 ) -> Option<(Arc<Backend>, TrialSeat)> {
     let repeatable = *request.method() == Method::GET && !request.body().is_some();
-    if bound || !repeatable || service.stable.is_empty() {
+    if bound || !repeatable || trying.grpc || service.stable.is_empty() {
         trying.trial.pass_over();
         return None;
     }

@@ -1,10 +1,16 @@
 //! Fields that belong to one connection and must not cross a proxy (RFC 9110, 7.6.1).
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, COOKIE,
+    HOST, MAX_FORWARDS, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::super::grpc;
-use super::{FORWARDED, KEEP_ALIVE, PROXY_CONNECTION, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REAL_IP};
+use super::{
+    FORWARDED, KEEP_ALIVE, PROXY_CONNECTION, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REAL_IP,
+    X_SERVED_BY,
+};
 
 /// What one pass over the fields of a message found, so that only what is there has to be looked up again.
 #[derive(Clone, Debug, Default)]
@@ -94,6 +100,35 @@ pub(super) fn strip(headers: &mut HeaderMap, found: &Found) {
     }
 }
 
+/// Removes from trailers what has its meaning in a head alone: what frames, routes or authorizes a message, says where
+/// it came from, or belongs to one connection (RFC 9110, 6.5.1). A reader that merges both would believe it.
+pub fn strip_trailers(trailers: &mut HeaderMap) {
+    for name in OURS.iter().chain(&HEAD_ALONE) {
+        trailers.remove(name);
+    }
+    strip_twins(trailers);
+}
+
+const HEAD_ALONE: [HeaderName; 17] = [
+    AUTHORIZATION,
+    CACHE_CONTROL,
+    CONNECTION,
+    CONTENT_ENCODING,
+    CONTENT_RANGE,
+    CONTENT_TYPE,
+    COOKIE,
+    FORWARDED,
+    HOST,
+    KEEP_ALIVE,
+    MAX_FORWARDS,
+    PROXY_CONNECTION,
+    SET_COOKIE,
+    TE,
+    TRAILER,
+    UPGRADE,
+    X_SERVED_BY,
+];
+
 /// The fields that `Connection` names, but for those of its own protocol, which have no field or are stripped anyway.
 fn named(headers: &HeaderMap) -> Vec<HeaderName> {
     let values = headers.get_all(CONNECTION).iter();
@@ -108,4 +143,32 @@ fn named(headers: &HeaderMap) -> Vec<HeaderName> {
 
 fn protected(name: &HeaderName) -> bool {
     [HOST, CONTENT_LENGTH, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REAL_IP, FORWARDED].contains(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trailers_have_no_field_that_frames_or_routes_or_says_where_a_message_came_from() {
+        let mut trailers = HeaderMap::new();
+        let dropped = [
+            "content-length",
+            "transfer-encoding",
+            "host",
+            "connection",
+            "x-forwarded-for",
+            "x_forwarded_for",
+            "forwarded",
+            "authorization",
+            "set-cookie",
+        ];
+        for name in dropped.into_iter().chain(["grpc-status", "x-check"]) {
+            trailers.append(name, HeaderValue::from_static("1"));
+            trailers.append(name, HeaderValue::from_static("2"));
+        }
+        strip_trailers(&mut trailers);
+        assert_eq!(trailers.keys().collect::<Vec<_>>(), ["grpc-status", "x-check"]);
+        assert_eq!(trailers.len(), 4);
+    }
 }

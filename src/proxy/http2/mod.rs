@@ -60,7 +60,8 @@ where
     let service = service_fn(|request| {
         let client = streams.begin();
         let pace = client.pace.clone();
-        let answer = handle(client, request);
+        // Boxed: hyper and the runtime move what they are given several times before it runs.
+        let answer = Box::pin(handle(client, request));
         async move { answer.await.map(|response| response.map(|reply| Pieces::new(reply, pace))) }
     });
     let mut http = pin!(builder(&worker, Tasks(streams.clone())).serve_connection(io, service));

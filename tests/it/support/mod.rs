@@ -1,7 +1,6 @@
 //! What the tests stand on: the real program, scripted backends, a real Redis, a client that shows every byte.
 
 pub(crate) mod agent;
-pub(crate) mod authority;
 pub(crate) mod backend;
 pub(crate) mod certificates;
 pub(crate) mod client;
@@ -14,6 +13,7 @@ pub(crate) mod eventually;
 pub(crate) mod frames;
 pub(crate) mod h2_backend;
 pub(crate) mod http2;
+pub(crate) mod leaving;
 pub(crate) mod lineage;
 pub(crate) mod load;
 pub(crate) mod metrics;

@@ -135,7 +135,7 @@ impl Plane {
             balance: Balance::RoundRobin,
             stable: Lane::new(self.stable.clone()),
             canary: if admitted { canary() } else { Lane::default() },
-            trying: trial.map(|trial| Trying { trial, lane: canary() }),
+            trying: trial.map(|trial| Trying { trial, lane: canary(), grpc: false }),
             kept: Vec::new(),
             finishing: Vec::new(),
             ejected: !admitted,

@@ -7,7 +7,7 @@ mod server;
 mod testssl;
 mod tool;
 
-pub(crate) use h2spec::h2spec;
+pub(crate) use h2spec::{Conformance, h2spec};
 pub(crate) use pebble::Pebble;
 pub(crate) use server::Server;
 pub(crate) use testssl::testssl;

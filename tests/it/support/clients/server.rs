@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::eventually::{eventually_some, within};
 use super::super::process::Process;
@@ -65,10 +65,22 @@ impl Server {
     /// Sets what the standard health service says of `service`, `""` for the whole: `SERVING`, `NOT_SERVING`.
     #[track_caller]
     pub(crate) fn set_health(&mut self, service: &str, status: &str) {
+        self.command("health", &json!({ "health": service, "status": status }));
+    }
+
+    /// From here on each `Unary` ends with this status, 0: none does.
+    #[track_caller]
+    pub(crate) fn set_failing(&mut self, code: u8) {
+        self.command("fail", &json!({ "fail": code }));
+    }
+
+    /// Gives it a command, and waits for the event that answers it.
+    #[track_caller]
+    fn command(&mut self, event: &str, command: &Value) {
         let told = self.events().len();
-        self.process.tell(&serde_json::json!({ "health": service, "status": status }).to_string());
-        eventually_some("the health is set", || {
-            self.events().into_iter().skip(told).find(|event| event["event"] == "health")
+        self.process.tell(&command.to_string());
+        eventually_some("the command is obeyed", || {
+            self.events().into_iter().skip(told).find(|it| it["event"] == event)
         });
     }
 
