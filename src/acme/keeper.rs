@@ -103,7 +103,7 @@ impl Keeper {
         let Some(known) = self.domains.get(domain) else { return };
         let Some(certificate) = known.certificate.clone() else { return };
         let waits = |until: Option<Instant>| until.is_some_and(|until| until > Instant::now());
-        if waits(known.ask) || waits(known.pause) {
+        if waits(known.ask) || (known.failures > 0 && waits(known.pause)) {
             return;
         }
         let word = async {
@@ -143,7 +143,8 @@ impl Keeper {
                 let until = humantime::format_rfc3339_seconds(certificate.to);
                 tracing::info!(%domain, %until, "a certificate came from the authority");
                 let due = Some(renewal::by_age(&certificate));
-                *known = Domain { certificate: Some(certificate), due, ..Domain::default() };
+                let pause = Instant::now().checked_add(renewal::rest(&certificate));
+                *known = Domain { certificate: Some(certificate), due, pause, ..Domain::default() };
                 self.show_all();
             }
             Err(reason) => {
@@ -158,6 +159,8 @@ impl Keeper {
 
     /// Orders a certificate, keeps it, and reads it back.
     async fn ordered(&mut self, domain: &Arc<str>) -> Result<Certificate, String> {
+        let shelf = self.shelf.clone();
+        on_disk(move || shelf.try_out().map_err(|error| error.to_string())).await?;
         let account = self.account().await?;
         let known = self.domains.get(domain);
         let replaced = known.filter(|known| known.advised).and_then(|known| known.certificate.clone());
@@ -192,6 +195,9 @@ impl Keeper {
         let (shelf, ca_file) = (self.shelf.clone(), self.settings.ca_file.clone());
         let read = move || {
             let kept = shelf.account().map_err(|error| error.to_string())?;
+            if kept.is_none() {
+                shelf.try_out().map_err(|error| error.to_string())?;
+            }
             Ok((kept, Web::new(ca_file.as_deref())?))
         };
         let (kept, web): (Option<AccountCredentials>, _) = on_disk(read).await?;

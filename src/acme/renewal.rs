@@ -10,6 +10,8 @@ const ASK: (Duration, Duration) = (Duration::from_secs(3600), Duration::from_sec
 /// could not reach this balancer counts the tries of an hour.
 const FIRST_PAUSE: Duration = Duration::from_secs(15);
 const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3600);
+/// The shortest time between two certificates for one domain, but for those that live for less than four times of it.
+const LEAST_REST: Duration = Duration::from_secs(3600);
 
 /// The moment at which to renew by the authority's word: any of its window, so that not all come at once. `chance` is
 /// 0 to 1.
@@ -28,6 +30,13 @@ pub(super) fn by_age(certificate: &Certificate) -> SystemTime {
 pub(super) fn latest(certificate: &Certificate) -> SystemTime {
     let life = certificate.to.duration_since(certificate.from).unwrap_or_default();
     certificate.from.checked_add(life * 5 / 6).unwrap_or(certificate.to)
+}
+
+/// How long a certificate that has just come is kept, whatever the clock and the authority say: one of them is wrong when
+/// it is due at once.
+pub(super) fn rest(certificate: &Certificate) -> Duration {
+    let life = certificate.to.duration_since(certificate.from).unwrap_or_default();
+    (life / 4).min(LEAST_REST)
 }
 
 /// When to ask again for the authority's word, which says `hint`.
@@ -59,6 +68,21 @@ mod tests {
         let pauses: Vec<_> = [1, 2, 3, 4, 5, 6, 7, 99].map(|failures| pause(failures, 0.0).as_secs()).into();
         assert_eq!(pauses, [15, 60, 240, 960, 3840, 15360, 21600, 21600]);
         assert!(pause(1, 1.0) < pause(1, 0.0) && pause(1, 1.0) > Duration::from_secs(10));
+    }
+
+    #[test]
+    fn what_has_just_come_is_kept_for_a_while_whatever_the_clock_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.pem");
+        let made = rcgen::generate_simple_self_signed(vec!["a.test".to_owned()]).unwrap();
+        std::fs::write(&file, made.cert.pem() + &made.signing_key.serialize_pem()).unwrap();
+        let files = crate::model::CertificateSettings { cert: file.clone(), key: file, hosts: Vec::new() };
+        let mut certificate = Certificate::load(&files).unwrap();
+        for (life, expected) in [(90 * 86_400, 3600), (20, 5), (0, 0)] {
+            certificate.from = SystemTime::UNIX_EPOCH;
+            certificate.to = SystemTime::UNIX_EPOCH + Duration::from_secs(life);
+            assert_eq!(rest(&certificate).as_secs(), expected, "{life}");
+        }
     }
 
     #[test]

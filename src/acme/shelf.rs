@@ -13,20 +13,36 @@ use crate::model::{AcmeSettings, CertificateSettings, HostPattern};
 use crate::tls::Certificate;
 
 /// A directory of mode 0700 with files of mode 0600. All blocks on the disk.
+///
+/// Each authority has an account and certificates of its own: what one for tests has given must not be shown any more
+/// when another takes its place.
 #[derive(Clone, Debug)]
 pub(super) struct Shelf {
     directory: PathBuf,
-    /// Each authority has an account of its own.
     account: PathBuf,
 }
 
+/// More than a certificate and its key take, in bytes.
+const TRIAL: usize = 16 * 1024;
+/// Longest name of a directory, in bytes.
+const LONGEST: usize = 200;
+
 impl Shelf {
     pub(super) fn new(settings: &AcmeSettings) -> Self {
-        let authority = settings.directory.parse::<Uri>().ok();
-        let authority = authority.as_ref().and_then(Uri::authority).map_or("authority", |it| it.as_str());
-        let authority = authority.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-', "_");
-        let directory = settings.state_dir.clone();
-        Self { account: directory.join(format!("account-{authority}.json")), directory }
+        let url = settings.directory.parse::<Uri>().ok();
+        let name = url.as_ref().and_then(|url| Some(format!("{}{}", url.authority()?, url.path())));
+        let name = name.unwrap_or_else(|| "authority".to_owned());
+        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '_' };
+        let name: String = name.chars().map(plain).take(LONGEST).collect();
+        let directory = settings.state_dir.join(name);
+        Self { account: directory.join("account.json"), directory }
+    }
+
+    /// Whether something can be kept, before the authority gives it: it gives a certificate only so many times.
+    pub(super) fn try_out(&self) -> io::Result<()> {
+        let trial = self.directory.join("trial");
+        self.write(&trial, &[b'\n'; TRIAL])?;
+        fs::remove_file(&trial).map_err(|error| named(&trial, error))
     }
 
     /// The account; `None`: there is none yet.
@@ -103,8 +119,12 @@ mod tests {
     use super::*;
 
     fn shelf(directory: &Path) -> Shelf {
+        shelf_of("https://acme.test:14000/dir", directory)
+    }
+
+    fn shelf_of(authority: &str, directory: &Path) -> Shelf {
         Shelf::new(&AcmeSettings {
-            directory: "https://acme.test:14000/dir".into(),
+            directory: authority.into(),
             contact: Vec::new(),
             domains: Vec::new(),
             state_dir: directory.join("state"),
@@ -123,7 +143,30 @@ mod tests {
         assert_eq!(shelf.certificate(&domain).unwrap().hosts, [HostPattern::Exact(domain)]);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&directory.path().join("state")), 0o700);
-        assert_eq!(mode(&directory.path().join("state/a.test.pem")), 0o600);
+        assert_eq!(mode(&directory.path().join("state/acme.test_14000_dir")), 0o700);
+        assert_eq!(mode(&directory.path().join("state/acme.test_14000_dir/a.test.pem")), 0o600);
+    }
+
+    #[test]
+    fn what_another_authority_gave_is_not_shown() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(vec!["a.test".to_owned()]).unwrap();
+        let before = shelf_of("https://acme.test/staging", directory.path());
+        before.keep_certificate("a.test", &made.signing_key.serialize_pem(), &made.cert.pem()).unwrap();
+        for other in ["https://acme.test/live", "https://other.test/staging"] {
+            assert!(shelf_of(other, directory.path()).certificate(&"a.test".into()).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_is_known_beforehand() {
+        let directory = tempfile::tempdir().unwrap();
+        let shelf = shelf(directory.path());
+        shelf.try_out().unwrap();
+        assert_eq!(fs::read_dir(&shelf.directory).unwrap().count(), 0, "nothing is left");
+        fs::remove_dir(&shelf.directory).unwrap();
+        fs::write(&shelf.directory, "").unwrap();
+        assert!(shelf.try_out().is_err());
     }
 
     #[test]
@@ -141,6 +184,6 @@ mod tests {
         assert!(shelf.account().unwrap().is_none());
         shelf.write(&shelf.account, b"{").unwrap();
         let error = shelf.account().err().unwrap().to_string();
-        assert!(error.contains("account-acme.test_14000.json"), "{error}");
+        assert!(error.contains("acme.test_14000_dir/account.json"), "{error}");
     }
 }

@@ -254,9 +254,10 @@ impl App {
             }
         });
         if let Some(authority) = self.authority.take() {
-            let (orders, ended) = (authority.run(&self.metrics), self.ended.clone());
+            // A successor orders from its first moment on, and the authority finds nobody else.
+            let (orders, left) = (authority.run(&self.metrics), self.unattended.clone());
             self.tasks.spawn(async move {
-                ended.run_until_cancelled(orders).await;
+                left.run_until_cancelled(orders).await;
             });
         }
         systemd::store(&self.doors);

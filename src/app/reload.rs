@@ -47,8 +47,10 @@ pub(super) async fn reload(app: &mut App, path: &Path) -> Result<Reloaded, Strin
 async fn follow(app: &mut App, new: Settings) -> Result<Reloaded, String> {
     let needs_restart = config::needs_restart(&app.settings, &new).into_iter().map(str::to_owned).collect();
     let mut changed = Vec::new();
-    // Who takes `listen.https` away takes a restart for it, and until then something must be shown there.
-    if app.https.is_empty() || !new.listen.https.is_empty() {
+    // Who takes `listen.https` away, or has an authority take the place of files, takes a restart for it, and until then
+    // something must be shown there.
+    let replaced = !new.tls.certificates.is_empty() || app.settings.tls.acme.is_some();
+    if app.https.is_empty() || (!new.listen.https.is_empty() && replaced) {
         if app.certificates.load(&new.tls).await? {
             changed.push("tls.certificate".to_owned());
         }

@@ -114,6 +114,12 @@ impl Exchange {
         self.count(false);
     }
 
+    /// The same for an upgrade where HTTP/2 is spoken: whether a backend knows HTTP/1.1 besides, nobody has said, and a
+    /// client that tries must not take it out.
+    pub(super) fn fail_upgrade(&self, failure: Failure) {
+        self.backend.metrics.failure(failure).inc();
+    }
+
     /// The backend gave an answer with this status, which goes to no client.
     pub(super) fn judge(&mut self, status: StatusCode) {
         self.count_as(is_pass(status), false);
@@ -281,6 +287,9 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         if self.ended.is_none() && self.starved && self.pace.missed() {
             self.broken();
+        }
+        if self.connection.is_some() {
+            self.pace.abandon();
         }
         // First: who sees that the request is over finds its place free.
         let tunnel = self.seats.take().is_some_and(|seats| seats.tunnel.is_some());

@@ -70,6 +70,9 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     if let (Ok(_), Some(port)) = (&checked, client.worker.redirect)
         && let Some(away) = redirect::to_tls(port, request.uri(), request.headers(), &found, &client.guest.sender)
     {
+        if request.body().is_some() {
+            client.pace.leave_unread();
+        }
         return Ok(answer(&client, away.status(), away, entry, began));
     }
     let chosen = checked.and_then(|upgrade| {

@@ -73,6 +73,10 @@ pub(super) struct Pace {
     task: AtomicWaker,
     overran: AtomicBool,
     unread: AtomicBool,
+    /// Nobody waits for the response any more, although the request has not ended.
+    abandoned: AtomicBool,
+    /// Who takes the request's body, where that is a task of its own.
+    upload: AtomicWaker,
     flow: Flow,
 }
 
@@ -116,6 +120,8 @@ impl Pace {
             task: AtomicWaker::new(),
             overran: AtomicBool::new(false),
             unread: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+            upload: AtomicWaker::new(),
             flow: Flow::new(0),
         }
     }
@@ -272,6 +278,25 @@ impl Pace {
 
     pub(super) fn overran(&self) -> bool {
         self.overran.load(Relaxed)
+    }
+
+    /// The response was dropped before its end. An upload in a task of its own would keep both streams open for as long
+    /// as the client does.
+    pub(super) fn abandon(&self) {
+        if self.uploading() {
+            self.abandoned.store(true, Relaxed);
+            self.upload.wake();
+        }
+    }
+
+    /// Whether the upload is of no use any more; else `task` is woken when it is. A connection that is not shared ends
+    /// with its response, and its upload with it.
+    pub(super) fn is_abandoned(&self, task: &Waker) -> bool {
+        if self.connection.is_none() {
+            return false;
+        }
+        self.upload.register(task);
+        self.abandoned.load(Relaxed)
     }
 
     /// Whether a part of the request's body has not been taken from the client.

@@ -33,7 +33,7 @@ impl Pool {
         let mut pool = self.lock();
         let kept = pool.get_mut(&backend.key)?;
         if backend.upstream.h2 {
-            let free = |shared: &&(Arc<Shared>, _)| shared.0.has_room() && shared.0.owner.as_deref() == owner;
+            let free = |shared: &&(Arc<Shared>, _)| shared.0.owner.as_deref() == owner && shared.0.has_room();
             let young = |shared: &&(Arc<Shared>, _)| shared.0.opened().elapsed() < kept.max_age;
             let (shared, _) = kept.shared.iter().filter(young).find(free)?;
             return Some(shared.stream().into());
@@ -80,6 +80,10 @@ impl Pool {
         }
         let mut pool = self.lock();
         let kept = Kept::of(&mut pool, backend);
+        if connection.owner.is_some() && kept.idle.len() == limits.max_idle && limits.max_idle > 0 {
+            // The client of the one that has been idle for the longest has gone, as far as can be told.
+            kept.idle.remove(0);
+        }
         if kept.idle.len() < limits.max_idle {
             connection.rest();
             kept.idle.push((connection, now));
@@ -88,7 +92,19 @@ impl Pool {
 
     /// Takes in a fresh connection of HTTP/2.
     pub(super) fn add(&self, backend: &Backend, shared: Arc<Shared>) {
-        Kept::of(&mut self.lock(), backend).shared.push((shared, None));
+        let mut pool = self.lock();
+        let kept = &mut Kept::of(&mut pool, backend).shared;
+        if shared.owner.is_some() {
+            // Each is of use to one client alone, which may have gone.
+            let idle = kept.iter().filter(|(shared, _)| shared.is_idle()).count();
+            let mut excess = (idle + 1).saturating_sub(backend.pool.max_idle);
+            kept.retain(|(shared, _)| {
+                let goes = excess > 0 && shared.is_idle();
+                excess -= usize::from(goes);
+                !goes
+            });
+        }
+        kept.push((shared, None));
     }
 
     /// Closes what has been idle for too long, was closed by its backend, leads to one that is configured no longer, or

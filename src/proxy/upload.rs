@@ -32,6 +32,8 @@ pub(super) enum Broken {
     Client(hyper::Error),
     #[error("the body is larger than the service takes")]
     TooLarge,
+    #[error("nobody waits for the response any more")]
+    Abandoned,
 }
 
 enum Source {
@@ -121,6 +123,9 @@ impl Body for Upload {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let Some(stream) = &mut self.0 else { return Poll::Ready(None) };
         let Stream { source, pace, left, .. } = &mut **stream;
+        if pace.is_abandoned(cx.waker()) {
+            return Poll::Ready(Some(Err(Broken::Abandoned)));
+        }
         let mut polled = source.poll_frame(cx);
         pace.starve(polled.is_pending());
         if let Poll::Ready(Some(Ok(frame))) = &mut polled {

@@ -98,6 +98,11 @@ pub fn credentials(
         }
         None => host_roots(),
     };
+    // Those of the host may have changed since the last reading as well.
+    for anchor in &store.roots {
+        add(&anchor.subject);
+        add(&anchor.subject_public_key_info);
+    }
     let mut config = config(store, identity)?;
     config.alpn_protocols = vec![if h2 { H2 } else { HTTP_1_1 }.to_vec()];
     config.resumption = Resumption::store(Arc::new(ClientSessionMemoryCache::new(SESSIONS)));

@@ -60,7 +60,10 @@ fn a_certificate_is_ordered_kept_and_used_again() {
     let serial = eventually_some("a certificate is shown", || shown(&coalmine, &roots));
     assert_eq!(orders(&coalmine, "ok"), 1.0);
     assert!(coalmine.metric("coalmine_tls_certificate_expiry_timestamp_seconds", &[("certificate", DOMAIN)]) > 1e9);
-    let kept: Vec<_> = fs::read_dir(state.path().join("acme")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let files = |directory: &Path| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let authorities: Vec<_> = files(&state.path().join("acme"));
+    assert_eq!(authorities.len(), 1, "{authorities:?}");
+    let kept: Vec<_> = files(&authorities[0]);
     assert_eq!(kept.len(), 2, "an account and a certificate: {kept:?}");
     for file in &kept {
         assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());

@@ -42,6 +42,28 @@ fn each_connection_names_its_client_in_version_1_and_serves_no_other() {
 }
 
 #[test]
+fn connections_of_clients_that_have_gone_are_few_and_in_nobodys_way() {
+    let (plain, h2) = (Backend::start("a"), H2Backend::start());
+    for (address, more) in [(plain.address, ""), (h2.address, "h2 = true")] {
+        let door = Door::proxied(address);
+        let lines = format!("proxy_protocol = \"v1\"\n{more}\n[service.pool]\nmax_idle = 2");
+        let coalmine = before(door.address, &lines).start();
+        for _ in 0..6 {
+            assert_eq!(coalmine.get("/").status(), 200);
+        }
+        let open = || coalmine.metric("coalmine_backend_connections", &[]);
+        eventually("few are open", || open() <= 2.0);
+        let mut client = coalmine.connect();
+        for _ in 0..3 {
+            assert_eq!(client.get("/").status(), 200);
+        }
+        let port = format!(" {} ", client.local_address().port());
+        let of_client = |header: &Vec<u8>| String::from_utf8_lossy(header).contains(&port);
+        assert_eq!(headers(&door).iter().filter(|header| of_client(header)).count(), 1, "{more}");
+    }
+}
+
+#[test]
 fn each_connection_names_its_client_in_version_2() {
     let backend = H2Backend::start();
     let door = Door::proxied(backend.address);

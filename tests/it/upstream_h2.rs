@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use http::Version;
+use http::{Method, Version};
 
 use crate::support::client::{Broken, request};
+use crate::support::http2::{Http2, with};
 use crate::support::leaving::leaving;
 use crate::support::{Config, Connection, Deed, H2Backend, Latch, Service, eventually};
 
@@ -223,6 +224,20 @@ fn a_client_that_goes_away_ends_its_stream_and_no_other() {
 }
 
 #[test]
+fn a_response_that_stands_still_ends_its_stream_at_both_ends_while_the_client_has_not_ended_its_request() {
+    let backend = H2Backend::start();
+    let coalmine = before(&[&backend], |web| web.table("timeout", "idle = \"500ms\"")).start();
+    backend.on("/echo", Deed::Echo);
+    let client = Http2::open(coalmine.http);
+    let mut exchange = client.begin(with(Method::POST, "/echo", &[]), false);
+    exchange.send(&b"one"[..]);
+    assert_eq!(exchange.head().unwrap().0, 200);
+    assert_eq!(exchange.next().unwrap().unwrap(), &b"one"[..]);
+    exchange.was_reset().unwrap();
+    eventually("the backend sees the end", || backend.ended() == 1);
+}
+
+#[test]
 fn a_request_that_misses_its_time_ends_alone() {
     let backend = H2Backend::start();
     let coalmine = before(&[&backend], |web| web.table("timeout", "response = \"200ms\"")).start();
@@ -290,6 +305,22 @@ fn a_backend_that_does_not_speak_http_2_is_a_bad_gateway() {
     let web = Service::new("web").table("stable", &lines).probe("interval = \"1h\"");
     let coalmine = Config::new().service(web).start();
     assert_eq!(coalmine.get("/").status(), 502);
+}
+
+#[test]
+fn a_client_that_asks_for_an_upgrade_takes_no_backend_out_that_speaks_http_2_alone() {
+    let [stable, canary] = [H2Backend::start(), H2Backend::start()];
+    let lines = |backend: &H2Backend| format!("weight = 1\nbackends = [\"{}\"]\nh2 = true", backend.address);
+    let web = Service::new("web").table("stable", &lines(&stable)).table("canary", &lines(&canary));
+    let coalmine = Config::new().service(web.probe("timeout = \"5s\"")).start();
+    eventually("the canary is in", || coalmine.is_admitted("web"));
+    for _ in 0..30 {
+        let answer = coalmine.connect().request("GET", "/", &["Connection: Upgrade", "Upgrade: websocket"]);
+        assert_eq!(answer.status(), 502);
+    }
+    assert!(coalmine.metric("coalmine_backend_failures_total", &[("track", "canary")]) >= 10.0);
+    for_a_moment();
+    assert!(coalmine.is_admitted("web"));
 }
 
 #[test]

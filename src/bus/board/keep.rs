@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::overlay::Change;
 use super::{Board, MAX_KEYS};
 use crate::bus::held::Held;
-use crate::bus::key::{self, Key, Place};
+use crate::bus::key::{self, Key, Place, is_under};
 use crate::bus::parse::{self, Raw};
 
 /// Alerts, marks and leases that no store holds. Text that can be written down and read by another version.
@@ -75,9 +75,10 @@ impl Board {
         }
     }
 
-    /// Whether a key is an announcement of this balancer: its successor makes its own.
+    /// Whether a key is an announcement of this balancer, or a challenge: its successor makes its own.
     fn is_own(&self, key: &[u8]) -> bool {
-        self.services.iter().any(|service| key == key::peer(&service.watched.service, &self.name))
+        is_under(key, key::CHALLENGES)
+            || self.services.iter().any(|service| key == key::peer(&service.watched.service, &self.name))
     }
 }
 

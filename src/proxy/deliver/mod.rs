@@ -81,7 +81,11 @@ pub(super) async fn deliver(
                 (next, RetryCause::Status)
             }
             Ended::Failed(failure) => {
-                exchange.fail(failure);
+                if errand.upgrade.is_some() && exchange.backend.upstream.h2 {
+                    exchange.fail_upgrade(failure);
+                } else {
+                    exchange.fail(failure);
+                }
                 let next = next::another(worker, exchange, errand, false).ok_or(Refusal::Backend(failure))?;
                 let next = next.in_time(worker, exchange, errand).await.ok_or(Refusal::Backend(failure))?;
                 (next, RetryCause::Failed(failure))

@@ -126,7 +126,7 @@ impl H2Backend {
         self.state.begun.load(Ordering::SeqCst)
     }
 
-    /// How many requests were dropped while they were held.
+    /// How many requests were dropped while they were held, or echoed and came to an end.
     pub(crate) fn ended(&self) -> usize {
         self.state.ended.load(Ordering::SeqCst)
     }
@@ -174,7 +174,14 @@ async fn answer(state: Arc<State>, connection: usize, request: Request<Incoming>
         Some(Deed::Refuse(_)) => return Err(h2::Error::from(Reason::REFUSED_STREAM).into()),
         Some(Deed::Reset) => return Err(h2::Error::from(Reason::INTERNAL_ERROR).into()),
         Some(Deed::Early) => return Ok(Response::new(boxed(Full::from("early")))),
-        Some(Deed::Echo) => return Ok(Response::new(UnsyncBoxBody::new(body.map_err(Into::into)))),
+        Some(Deed::Echo) => {
+            let dropped = Dropped(Some(state.ended.clone()));
+            let body = body.map_err(move |error| {
+                let _held = &dropped;
+                error.into()
+            });
+            return Ok(Response::new(UnsyncBoxBody::new(body)));
+        }
         Some(Deed::Hold(latch)) => {
             let mut dropped = Dropped(Some(state.ended.clone()));
             latch.opened().await;

@@ -135,6 +135,16 @@ fn the_last_certificates_stay_until_their_listener_goes() {
     assert_eq!(stage.client().connect("a.test").get("/").text, "a");
 }
 
+#[test]
+fn files_that_an_authority_replaces_are_shown_until_the_restart_that_it_takes() {
+    let stage = Stage::start(&[&["a.test"]]);
+    let ordered = Config::of(&[&stage.backend], &[]).listen("https = [\"127.0.0.1:0\"]");
+    stage.coalmine.rewrite(&ordered.acme("domains = [\"a.test\"]").text());
+    let answer = stage.coalmine.ask("POST", "/api/v1/reload");
+    assert_eq!(answer.json()["needs_restart"], serde_json::json!(["tls.acme"]), "{}", answer.text());
+    assert_eq!(stage.client().connect("a.test").get("/").text, "a");
+}
+
 fn config(stage: &Stage, sites: &[Certificate]) -> Config {
     configured(&stage.backend, sites)
 }

@@ -34,7 +34,10 @@ fn marks(board: &mut Board) -> MarkReading {
 
 #[test]
 fn writes_that_the_store_has_not_taken_go_on_but_not_the_announcements() {
-    let kept = handed(&busy().kept(false, Instant::now(), SystemTime::now()));
+    let mut board = busy();
+    board.challenge(&BTreeMap::new(), &BTreeMap::from([("tok".into(), "tok.thumb".into())]), Instant::now());
+    let kept = handed(&board.kept(false, Instant::now(), SystemTime::now()));
+    assert!(!serde_json::to_string(&kept).unwrap().contains("acme"), "it would stand for ever");
     let mut next = fresh();
     next.restore(kept, false, Instant::now(), SystemTime::now());
     assert_eq!(marks(&mut next).marks.drains.len(), 1);
