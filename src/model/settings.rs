@@ -44,7 +44,7 @@ pub struct ListenSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Networks whose connections begin with a PROXY header.
     pub proxy_protocol: Vec<IpNet>,
-    /// For the PROXY header, and again for the TLS handshake.
+    /// For the PROXY header and the TLS handshake together.
     #[serde(serialize_with = "seconds")]
     pub handshake_timeout: Duration,
     /// For a whole request head, from its first byte.

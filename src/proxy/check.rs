@@ -27,10 +27,10 @@ pub(super) fn head<B>(limits: &LimitSettings, request: &mut Request<B>, found: &
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(Refusal::Method);
     }
+    if !is_target(request.method(), request.uri()) {
+        return Err(Refusal::Target);
+    }
     if request.version() == Version::HTTP_2 {
-        if !is_target(request.method(), request.uri()) {
-            return Err(Refusal::Target);
-        }
         if found.hosts > 1 || !agree(request.uri(), found) {
             return Err(Refusal::Host);
         }
@@ -105,6 +105,14 @@ mod tests {
         let request = checked("GET", "http://b:81/x?y", &[HOST_A]).unwrap();
         assert_eq!((request.uri().to_string().as_str(), &request.headers()[HOST]), ("/x?y", &"b:81".parse().unwrap()));
         assert_eq!(checked("GET", "http://b", &[HOST_A]).unwrap().uri(), "/");
+    }
+
+    #[test]
+    fn a_target_is_a_path_or_a_whole_address() {
+        for target in ["a", "a:80", "user@a:80", "ftp://a/", "*"] {
+            assert_eq!(checked("GET", target, &[HOST_A]).unwrap_err(), Refusal::Target, "{target}");
+        }
+        assert_eq!(checked("OPTIONS", "*", &[HOST_A]).unwrap().uri(), "*");
     }
 
     #[test]

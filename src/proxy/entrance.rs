@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::crowd::{Entry, Place};
 use super::guest::Guest;
@@ -22,7 +23,9 @@ use crate::tls::Accepted;
 
 /// Serves a client from its first byte to its last; `_entry` is its place until then.
 pub(super) async fn welcome(worker: Arc<Worker>, _entry: Entry, scheme: Scheme, mut tcp: TcpStream, peer: SocketAddr) {
-    let Some(address) = proxy_header::client(&worker, &mut tcp, peer.ip()).await else { return };
+    // For the PROXY header and the handshake together.
+    let due = Instant::now() + worker.handshake_timeout;
+    let Some(address) = proxy_header::client(&worker, &mut tcp, peer.ip(), due).await else { return };
     let _place = match admitted(&worker, address) {
         Ok(place) => place,
         Err(reason) => return farewell::refuse(&worker, scheme, tcp, reason),
@@ -38,7 +41,7 @@ pub(super) async fn welcome(worker: Arc<Worker>, _entry: Entry, scheme: Scheme, 
         Scheme::Http if worker.http2 => plain(worker, guest, pace, io).await,
         Scheme::Http => drop(connection::http1(worker, guest, pace, io).await),
         // Boxed, so that connections on plain text need not be as large.
-        Scheme::Https => Box::pin(secure(worker, guest, pace, io)).await,
+        Scheme::Https => Box::pin(secure(worker, guest, pace, io, due)).await,
     }
 }
 
@@ -53,8 +56,8 @@ async fn plain(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: Stream<Ar
 }
 
 /// Serves the protocol that the handshake agrees on.
-async fn secure(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: Stream<Arc<Pace>>) {
-    let Some(Accepted { io, http2, .. }) = handshake(&worker, &guest, &pace, io).await else { return };
+async fn secure(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: Stream<Arc<Pace>>, due: Instant) {
+    let Some(Accepted { io, http2, .. }) = handshake(&worker, &guest, &pace, io, due).await else { return };
     if http2 {
         Box::pin(connection::http2(worker, guest, pace, io)).await;
     } else {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, SET_COOKIE, TRANSFER_ENCODING};
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::access::Entry;
@@ -58,22 +58,26 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let mut request = request.map(|body| Upload::new(body, &client.pace));
     let entry = client.worker.access.is_some().then(|| Box::new(entry(&client, &request)));
     let mut found = scan(request.headers());
-    found.grpc &= request.version() == Version::HTTP_2;
+    // A refusal of gRPC is a success of HTTP, which would be taken for a tunnel by who asks for one.
+    found.grpc &= request.version() == Version::HTTP_2 && *request.method() != Method::CONNECT;
     let timeout = if found.grpc { grpc::timeout(request.headers()) } else { None };
     let checked = Upgrade::asked(&mut request, &found)
         .and_then(|upgrade| check::head(&client.worker.limits, &mut request, &mut found).map(|()| upgrade));
-    if let (Ok(_), Some(challenges)) = (&checked, &client.worker.challenges)
+    // Nor is this an answer to who asks for a tunnel.
+    if let (Ok(None), Some(challenges)) = (&checked, &client.worker.challenges)
         && let Some(text) = challenges.answer(request.uri().path())
     {
+        leave_unread(&client, &request);
         return Ok(answer(&client, StatusCode::OK, Response::new(Reply::text(text)), entry, began));
     }
     if let (Ok(_), Some(port)) = (&checked, client.worker.redirect)
         && let Some(away) = redirect::to_tls(port, request.uri(), request.headers(), &found, &client.guest.sender)
     {
-        if request.body().is_some() {
-            client.pace.leave_unread();
-        }
-        return Ok(answer(&client, away.status(), away, entry, began));
+        leave_unread(&client, &request);
+        return Ok(match away {
+            Ok(away) => answer(&client, away.status(), away, entry, began),
+            Err(refusal) => refuse(&client, refusal, found.grpc, entry, began),
+        });
     }
     let chosen = checked.and_then(|upgrade| {
         let turn = Turn::take(&client.worker).ok_or(Refusal::Overload)?;
@@ -82,9 +86,7 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
     let (upgrade, turn, Chosen { backend, pinned, keepsake, generation, trial }) = match chosen {
         Ok(chosen) => chosen,
         Err(refusal) => {
-            if request.body().is_some() {
-                client.pace.leave_unread();
-            }
+            leave_unread(&client, &request);
             return Ok(refuse(&client, refusal, found.grpc, entry, began));
         }
     };
@@ -253,6 +255,13 @@ fn seconds(wait: Duration) -> u32 {
 
 fn host_of(value: &HeaderValue) -> Option<&str> {
     value.to_str().ok().and_then(host_name)
+}
+
+/// The request is answered without its body, if it has one.
+fn leave_unread(client: &Client, request: &Request<Upload>) {
+    if request.body().is_some() {
+        client.pace.leave_unread();
+    }
 }
 
 /// The answer when there is none of a backend. What the backend did is counted already.

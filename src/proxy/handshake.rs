@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep, timeout_at};
+
 use super::guest::Guest;
 use super::pace::{Pace, Phase};
 use super::worker::Worker;
@@ -20,14 +22,15 @@ pub(super) async fn handshake(
     guest: &Guest,
     pace: &Pace,
     io: Stream<Arc<Pace>>,
+    due: Instant,
 ) -> Option<Accepted<Stream<Arc<Pace>>>> {
     let last_call = async {
         worker.closed().await;
-        tokio::time::sleep(LAST_CALL).await;
+        sleep(LAST_CALL).await;
     };
     let accepted = tokio::select! {
         biased;
-        accepted = tokio::time::timeout(worker.handshake_timeout, worker.tls.accept(io)) => accepted,
+        accepted = timeout_at(due, worker.tls.accept(io)) => accepted,
         () = last_call => return None,
     };
     let peer = guest.address;

@@ -174,6 +174,9 @@ impl Pace {
         };
         self.missed.store(false, Relaxed);
         self.unread.store(false, Relaxed);
+        self.starved.store(false, Relaxed);
+        self.gone.store(false, Relaxed);
+        self.overran.store(false, Relaxed);
         self.flow.begin();
         self.enter(Phase::Upload);
         self.set_deadline(u64::MAX);
@@ -345,7 +348,8 @@ impl Pace {
             if self.phase() == Phase::Upload {
                 self.flow.moved(bytes);
             }
-            self.set_deadline(now + self.body_idle.load(Relaxed));
+            // More of an upload is no excuse for not taking the response.
+            self.set_deadline((now + self.body_idle.load(Relaxed)).min(self.flow.deadline()));
         }
     }
 
@@ -516,8 +520,9 @@ impl Witness for Arc<Pace> {
                 self.set_deadline(now + self.body_idle.load(Relaxed));
                 if self.phase() == Phase::Upload {
                     self.flow.moved(bytes);
-                    self.end_by(self.flow.deadline());
                 }
+                // More of an upload is no excuse for not taking the response.
+                self.end_by(self.flow.deadline());
             }
             Phase::Waiting | Phase::Upload | Phase::Response | Phase::Shared | Phase::Tunnel => {}
         }
@@ -680,6 +685,36 @@ mod tests {
         pace.waits(false);
         assert!(pace.deadline() > 59 * SECOND);
         assert_eq!(pace.fault(), None, "it is the backend that stands still");
+    }
+
+    #[test]
+    fn more_of_an_upload_does_not_excuse_who_does_not_take_the_response() {
+        let connection = Arc::new(Pace::new(Duration::from_secs(60), Duration::from_secs(10)).with_rate(100));
+        let stream = Arc::new(Pace::of_stream(&connection));
+        for pace in [&connection, &stream] {
+            pace.request();
+            pace.sent(true, Duration::from_secs(60), Duration::from_secs(5));
+            pace.responded(Duration::from_secs(60));
+        }
+        connection.waits(true);
+        connection.read(1);
+        stream.handed_over();
+        stream.taken(1);
+        assert!(connection.deadline() < 11 * SECOND && stream.deadline() < 11 * SECOND);
+    }
+
+    #[test]
+    fn a_request_has_nothing_of_the_one_before_it() {
+        let pace = pace();
+        pace.request();
+        pace.sent(true, Duration::from_secs(60), Duration::from_secs(5));
+        pace.starve(true);
+        pace.overrun();
+        pace.responded(Duration::from_secs(60));
+        pace.finished();
+        pace.request();
+        pace.sent(true, Duration::from_secs(60), Duration::from_secs(5));
+        assert!(!pace.gone() && !pace.overran() && !pace.starved());
     }
 
     #[test]

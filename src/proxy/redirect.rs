@@ -14,25 +14,28 @@ const CHALLENGES: &str = "/.well-known/acme-challenge/";
 
 /// The answer to a request that should have come over TLS: 308, to the same place at `port` (RFC 9110, 15.4.9). `None`:
 /// it is served where it is.
+///
+/// # Errors
+/// It names no host.
 pub(super) fn to_tls(
     port: u16,
     uri: &Uri,
     headers: &HeaderMap,
     found: &Found,
     sender: &Sender,
-) -> Option<Response<Reply>> {
+) -> Option<Result<Response<Reply>, Refusal>> {
     if sender.comes_over_tls(headers) || uri.path().starts_with(CHALLENGES) {
         return None;
     }
     let host = found.host.as_ref().and_then(|host| host_name(host.to_str().ok()?));
     let Some(location) = host.and_then(|host| location(host, port, uri)) else {
-        return Some(Refusal::Host.response(found.grpc));
+        return Some(Err(Refusal::Host));
     };
     let mut response = Response::new(Reply::text(Bytes::from_static(b"308 permanent redirect: https\n")));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(LOCATION, location);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    Some(response)
+    Some(Ok(response))
 }
 
 /// `host` is without brackets and port.

@@ -97,7 +97,9 @@ fn clients_that_do_not_read_hold_no_memory() {
     let backend = Backend::start("a");
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 10 * MIB);
     backend.on("/big", Script::new().send(head).flood(10 * MIB));
-    let coalmine = Config::of(&[&backend], &[]).start();
+    // A machine that is starved must not make anybody give up.
+    let service = Service::of("web", &[&backend], &[]).table("timeout", "response = \"10m\"\nidle = \"10m\"");
+    let coalmine = Config::new().service(service).start();
     let before = coalmine.memory();
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| Connection::open_narrow(coalmine.http)).collect();
     for client in &mut clients {

@@ -7,6 +7,7 @@ use crate::support::client::request;
 use crate::support::clients::{Server, Tool, websocket, websocket_h2};
 use crate::support::coalmine::{Coalmine, text};
 use crate::support::door::unix;
+use crate::support::frames::{END_HEADERS, Frames, HEADERS, block};
 use crate::support::process::Process;
 use crate::support::{Backend, Config, Connection, Latch, Script, Service, eventually, for_a_while};
 
@@ -436,4 +437,17 @@ fn a_tunnel_goes_to_a_unix_socket() {
     echoes(&mut connection, "hello");
     drop(connection);
     eventually("the backend sees the end", || backend.ended() == 1);
+}
+
+#[test]
+fn a_refusal_of_grpc_is_no_tunnel_over_http2() {
+    let backend = Backend::start("a");
+    let coalmine = Config::of(&[&backend], &[]).start();
+    let mut client = Frames::open(coalmine.http, &[]);
+    let fields = [(":method", "CONNECT"), (":protocol", "other"), (":scheme", "http"), (":authority", "test")];
+    let rest = [(":path", "/"), ("content-type", "application/grpc")];
+    client.send(HEADERS, END_HEADERS, 1, &block(&[&fields[..], &rest].concat())).unwrap();
+    let answer = client.next_of(HEADERS).unwrap();
+    // By the index of the whole field (RFC 7541, appendix A).
+    assert_ne!(answer.payload[0], 0x88, "200: the client would take it for a tunnel");
 }

@@ -5,14 +5,13 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use super::Found;
 
-/// Whether the target of a request over HTTP/2 has one meaning (8.3.1): an origin-form path, or `*` for `OPTIONS`; a
-/// scheme that this is a proxy for; no user in the authority. The parser drops the scheme where there is no authority.
+/// Whether the target of a request has one meaning, over either version (8.3.1; RFC 9112, 3.2): an origin-form path, or
+/// `*` for `OPTIONS`; a scheme that this is a proxy for, and not an authority alone. The parser drops the scheme where
+/// there is no authority. A user in that makes it no `Host`.
 pub fn is_target(method: &Method, uri: &Uri) -> bool {
     let path = uri.path();
     (path.starts_with('/') || (path == "*" && *method == Method::OPTIONS))
-        && uri.authority().is_none_or(|authority| {
-            matches!(uri.scheme_str(), Some("http" | "https")) && !authority.as_str().contains('@')
-        })
+        && (uri.authority().is_none() || matches!(uri.scheme_str(), Some("http" | "https")))
 }
 
 /// Whether `:authority` and `Host` say the same, if they say something (8.3.1).
@@ -52,7 +51,7 @@ mod tests {
         let is = |method, uri: &'static str| is_target(&method, &Uri::from_static(uri));
         assert!(is(Method::GET, "http://a/") && is(Method::POST, "https://a:8443/b?c"));
         assert!(!is(Method::GET, "ftp://a/") && is(Method::GET, "/"));
-        assert!(!is(Method::GET, "http://user@a/"));
+        assert!(!is(Method::GET, "a:80") && !is(Method::GET, "a"));
         let star = Uri::builder().scheme("http").authority("a").path_and_query("*").build().unwrap();
         assert!(is_target(&Method::OPTIONS, &star) && !is_target(&Method::GET, &star));
     }

@@ -20,6 +20,17 @@ fn plain_requests_are_sent_to_the_same_place_over_tls() {
 }
 
 #[test]
+fn who_is_still_sending_a_body_learns_of_the_other_place() {
+    let stage = Stage::start_with(&[&["a.test"]], |config| config.listen("redirect_https = true"));
+    let mut plain = stage.coalmine.connect();
+    let head = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4000000\r\n\r\n";
+    plain.send(head.to_owned() + &"x".repeat(100_000));
+    assert_eq!(plain.receive().status(), 308);
+    plain.finish();
+    assert!(plain.receive_to_end().is_ok(), "no reset, which could have overtaken the answer");
+}
+
+#[test]
 fn a_request_that_names_no_host_can_be_sent_nowhere() {
     let stage = Stage::start_with(&[&["a.test"]], |config| config.listen("redirect_https = true"));
     for request in ["GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"] {
@@ -27,6 +38,7 @@ fn a_request_that_names_no_host_can_be_sent_nowhere() {
         plain.send(request);
         assert_eq!(plain.receive().status(), 400, "{request}");
     }
+    assert_eq!(stage.coalmine.refused("host"), 2.0);
 }
 
 #[test]
