@@ -4,6 +4,7 @@ pub mod bind;
 pub mod guard;
 pub mod introduction;
 pub mod outbox;
+mod passing;
 pub mod preface;
 pub mod prefixed;
 pub mod proxy_protocol;

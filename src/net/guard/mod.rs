@@ -16,15 +16,15 @@ mod scanner;
 mod tests;
 
 use std::io;
-use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
+use super::passing::pass_writes;
 use super::preface::PREFACE;
 
 pub use scanner::{Scanner, Violation};
@@ -56,8 +56,8 @@ impl Post {
 /// The server's side of an HTTP/1 connection whose parser sees nothing that is not clear.
 ///
 /// In place of a violation it reads as bytes that the parser refuses, and then as ended; in place of another protocol as
-/// ended. Requests that came whole before
-/// it are answered; of the one with the violation nothing but a part of its body can have gone on.
+/// ended. Requests that came whole before it are answered; of the one with the violation nothing but a part of its body
+/// can have gone on.
 #[derive(Debug)]
 pub struct Guarded<I> {
     inner: I,
@@ -134,28 +134,4 @@ fn is_foreign(first: &[u8]) -> bool {
     words().count() == 3 && !words().any(is_version)
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Guarded<I> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-}
+pass_writes!(Guarded);
