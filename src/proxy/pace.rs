@@ -93,6 +93,16 @@ impl Pace {
         Self { flow: connection.flow.another(), ..pace }
     }
 
+    /// For another request, in place of one that is over and of which nothing goes on.
+    pub(super) fn renew(&self) {
+        self.enter(Phase::Idle);
+        self.deadline.store(u64::MAX, Relaxed);
+        self.missed.store(false, Relaxed);
+        self.uploading.store(false, Relaxed);
+        self.hung_up.store(false, Relaxed);
+        self.abandoned.store(false, Relaxed);
+    }
+
     fn at(
         opened: Instant,
         idle_timeout: u64,

@@ -1,12 +1,13 @@
 //! The life of one client connection that speaks HTTP/2 (RFC 9113).
 //!
-//! - [`streams`] are its requests, each a task with a pace of its own. [`pieces`] is the body of an answer; after some
-//!   a [`tunnel`] goes on.
+//! - [`streams`] are its requests, each on a [`seat`] with a task and a pace of its own. [`pieces`] is the body of an
+//!   answer; after some a [`tunnel`] goes on.
 //! - [`inbound`] looks at what the client sends before it is parsed, by the rule of [`frames`].
 
 mod frames;
 mod inbound;
 mod pieces;
+mod seat;
 mod streams;
 mod tunnel;
 
@@ -25,12 +26,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::Watch;
 use super::guest::Guest;
-use super::handler::handle;
 use super::pace::{Pace, Phase};
 use super::worker::Worker;
 use crate::metrics::Refused;
 use inbound::Inbound;
-use pieces::Pieces;
+use seat::Answering;
 use streams::{Due, Streams};
 
 /// What a client may send of one request's body before a backend takes any, in bytes, and of all together.
@@ -57,13 +57,8 @@ where
     let streams = Arc::new(Streams::new(worker.clone(), pace.clone(), Arc::new(guest)));
     pace.greet();
     let io = TokioIo::new(Inbound::new(io, streams.clone()));
-    let service = service_fn(|request| {
-        let client = streams.begin();
-        let pace = client.pace.clone();
-        // Boxed: hyper and the runtime move what they are given several times before it runs.
-        let answer = Box::pin(handle(client, request));
-        async move { answer.await.map(|response| response.map(|reply| Pieces::new(reply, pace))) }
-    });
+    let _closing = Closing(&streams);
+    let service = service_fn(|request| Answering::new(streams.begin(), request));
     let mut http = pin!(builder(&worker, Tasks(streams.clone())).serve_connection(io, service));
     let mut watch = Watch::new(&pace);
     let mut closed = pin!(worker.closed());
@@ -139,6 +134,15 @@ fn count(worker: &Worker, error: &hyper::Error) {
     let reason = error.source().and_then(|source| source.downcast_ref::<h2::Error>()).and_then(h2::Error::reason);
     if reason == Some(h2::Reason::ENHANCE_YOUR_CALM) {
         worker.metrics.refused.count(Refused::Flood);
+    }
+}
+
+/// Ends the connection for its streams when it is dropped.
+struct Closing<'a>(&'a Streams);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

@@ -1,21 +1,22 @@
 //! The requests that run at once on one connection, and their deadlines.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::Future;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 
 use super::super::guest::Guest;
 use super::super::handler::Client;
 use super::super::pace::Pace;
 use super::super::worker::Worker;
-use super::tunnel::{Sender, run as run_tunnel};
+use super::seat::{Seat, serve};
+use super::tunnel::Sender;
 use crate::metrics::Refused;
 
 /// How long a client without requests may take to close its connection once it was told to go, in nanoseconds.
 const GOODBYE: u64 = 3_000_000_000;
+/// How long seats stay when nobody sits on any of them, in nanoseconds.
+const SPARE_FOR: u64 = 1_000_000_000;
 
 /// The streams of one connection. The lock is never contended: only the worker's own thread takes it.
 pub(super) struct Streams {
@@ -33,12 +34,18 @@ pub(super) struct Streams {
 
 #[derive(Default)]
 struct Open {
-    seats: Vec<Option<Arc<Pace>>>,
+    /// Who has a stream, by its number.
+    seats: Vec<Option<Arc<Seat>>>,
+    /// Numbers that no stream has.
     free: Vec<usize>,
+    /// Where nobody sits.
+    spare: Vec<Arc<Seat>>,
     /// Of the request that the service was called with and that is not running yet.
-    next: Option<Seat>,
+    next: Option<usize>,
     /// Of the request that has just been granted a tunnel.
     sender: Option<Sender>,
+    /// The connection has ended.
+    closed: bool,
 }
 
 /// What the connection has to do when a deadline has come.
@@ -49,13 +56,6 @@ pub(super) enum Due {
     Idle,
     /// A header block took longer than `listen.header_timeout`.
     Head,
-}
-
-/// One stream's place among those of its connection, until it is dropped.
-struct Seat {
-    streams: Arc<Streams>,
-    client: Arc<Client>,
-    number: usize,
 }
 
 impl Streams {
@@ -71,45 +71,66 @@ impl Streams {
         }
     }
 
-    /// The client of a request that begins. Its future is to be [run](Self::run) next.
-    pub(super) fn begin(self: &Arc<Self>) -> Arc<Client> {
-        let pace = Arc::new(Pace::of_stream(&self.pace));
-        let client = Client::new(self.worker.clone(), pace.clone(), self.guest.clone());
+    /// A seat for a request that begins. Its stream is to be [run](Self::run) next.
+    pub(super) fn begin(self: &Arc<Self>) -> Arc<Seat> {
         let mut open = self.lock();
+        let seat = open.spare.pop().unwrap_or_else(|| self.seat());
         let number = open.free.pop().unwrap_or(open.seats.len());
         if number == open.seats.len() {
             open.seats.push(None);
         }
-        open.seats[number] = Some(pace);
-        open.next = Some(Seat { streams: self.clone(), client: client.clone(), number });
-        client
+        seat.take(number);
+        open.seats[number] = Some(seat.clone());
+        open.next = Some(number);
+        seat
     }
 
-    /// Runs the stream of the request that has begun last, as a task of the worker, and what follows on its answer. It
-    /// ends early when a deadline is missed after its answer has begun, which resets it.
+    /// One more seat, whose task the worker runs.
+    fn seat(self: &Arc<Self>) -> Arc<Seat> {
+        let pace = Arc::new(Pace::of_stream(&self.pace));
+        let seat = Seat::new(Client::new(self.worker.clone(), pace, self.guest.clone()));
+        self.worker.spawn_uncounted(serve(seat.clone(), self.clone()));
+        seat
+    }
+
+    /// Runs the stream of the request that has begun last.
     ///
     /// When no request has begun, `stream` is what sends over the one that is being polled, whose answer was an
     /// upgrade.
     pub(super) fn run(&self, stream: impl Future<Output = ()> + Send + 'static) {
         let mut open = self.lock();
-        let Some(seat) = open.next.take() else {
-            open.sender = Some(Box::pin(stream));
-            return;
-        };
-        drop(open);
-        self.worker.spawn_uncounted(async move {
-            let client = &seat.client;
-            until_cut(&client.pace, pin!(stream)).await;
-            if let Some(tunnel) = client.tunnel.take()
-                && let Some(sender) = seat.streams.take_sender()
-            {
-                // Boxed: the other streams need not be as large.
-                Box::pin(until_cut(&client.pace, pin!(run_tunnel(*tunnel, sender, &client.pace)))).await;
-            }
-        });
+        match open.next.take().and_then(|number| open.seats[number].as_ref()) {
+            Some(seat) => seat.run(stream),
+            None => open.sender = Some(Box::pin(stream)),
+        }
     }
 
-    fn take_sender(&self) -> Option<Sender> {
+    /// A stream has ended, or has panicked.
+    pub(super) fn end(&self, number: usize) {
+        let mut open = self.lock();
+        open.free.push(number);
+        if let Some(seat) = open.seats[number].take() {
+            if open.closed || std::thread::panicking() || !seat.is_free() {
+                seat.remove();
+            } else {
+                open.spare.push(seat);
+            }
+        }
+        let last = open.free.len() == open.seats.len();
+        drop(open);
+        if last {
+            self.rest();
+        }
+    }
+
+    /// The connection has ended: no stream begins any more.
+    pub(super) fn close(&self) {
+        let mut open = self.lock();
+        open.closed = true;
+        open.clear();
+    }
+
+    pub(super) fn take_sender(&self) -> Option<Sender> {
         self.lock().sender.take()
     }
 
@@ -147,8 +168,10 @@ impl Streams {
             return Due::Head;
         }
         let mut idle = true;
-        for pace in self.lock().seats.iter().flatten() {
+        let mut open = self.lock();
+        for seat in open.seats.iter().flatten() {
             idle = false;
+            let pace = &seat.client.pace;
             if pace.deadline() <= now {
                 if let Some(limit) = pace.fault() {
                     self.worker.metrics.refused.count(limit);
@@ -158,6 +181,7 @@ impl Streams {
             next = next.min(pace.deadline());
         }
         if idle {
+            open.clear();
             if self.idle_by.load(Relaxed) <= now {
                 if !self.pace.has_written(self.leaving.load(Relaxed)) {
                     return Due::Idle;
@@ -180,9 +204,10 @@ impl Streams {
     /// There may be no stream from now on.
     fn rest(&self) {
         let patience = if self.leaving.load(Relaxed) { GOODBYE } else { self.pace.idle_timeout() };
-        let idle_by = self.pace.now() + patience;
+        let now = self.pace.now();
+        let idle_by = now + patience;
         self.idle_by.store(idle_by, Relaxed);
-        self.pace.look_by(idle_by);
+        self.pace.look_by(idle_by.min(now + SPARE_FOR));
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -190,24 +215,11 @@ impl Streams {
     }
 }
 
-/// Runs a part of a stream until it ends or a deadline is missed.
-async fn until_cut(pace: &Pace, mut part: Pin<&mut impl Future<Output = ()>>) {
-    poll_fn(|cx| {
-        pace.belong_to(cx.waker());
-        if pace.is_cut() { Poll::Ready(()) } else { part.as_mut().poll(cx) }
-    })
-    .await;
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut open = self.streams.lock();
-        open.seats[self.number] = None;
-        open.free.push(self.number);
-        let last = open.free.len() == open.seats.len();
-        drop(open);
-        if last {
-            self.streams.rest();
+impl Open {
+    /// Takes the seats away on which nobody sits.
+    fn clear(&mut self) {
+        for seat in self.spare.drain(..) {
+            seat.remove();
         }
     }
 }
