@@ -19,6 +19,7 @@ use super::front::FrontSettings;
 use super::opening::Opening;
 use super::pool::Pool;
 use super::stop::Stop;
+use super::turnstile::Turnstile;
 use crate::metrics::{DataMetrics, Open};
 use crate::model::LimitSettings;
 use crate::net::outbox::Outbox;
@@ -43,6 +44,7 @@ pub(super) struct Worker {
     pub(super) http2: bool,
     pub(super) metrics: DataMetrics,
     pub(super) tls: tls::Acceptor,
+    pub(super) turnstile: Turnstile,
     pub(super) redirect: Option<u16>,
     pub(super) challenges: Option<Challenges>,
     pub(super) access: Option<AccessWriter>,
@@ -82,6 +84,7 @@ impl Worker {
             http2: listen.http2,
             metrics: metrics.clone(),
             tls: tls.clone(),
+            turnstile: Turnstile::new(),
             redirect: *redirect,
             challenges: challenges.clone(),
             access: access.clone(),
