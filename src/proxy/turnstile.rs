@@ -1,13 +1,16 @@
-//! Handshakes one at a time, so that whoever is in already waits for one of them at most.
+//! Handshakes a few at a time, so that whoever is in already never waits for a crowd of them.
 //!
 //! A step of a handshake may sign something, which takes longer than all else that a worker does in one go. When many
-//! clients come at once, their steps stand in line here, and between two of them the worker looks at its sockets and
-//! runs what is ready.
+//! clients come at once, their steps stand in line here, and after some the worker looks at its sockets and runs what is
+//! ready. Not after each: to look, and to write to one client at a time, costs half as much as a handshake.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::ready;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::yield_now;
@@ -18,21 +21,27 @@ use tokio_util::sync::PollSemaphore;
 pub(super) struct Turnstile {
     /// Has one permit, or none until the worker has looked at its sockets.
     free: Arc<Semaphore>,
-    passed: Notify,
+    /// How long steps may take together before it does.
+    batch: Duration,
+    /// How long they have taken, in nanoseconds.
+    spent: AtomicU64,
+    full: Notify,
 }
 
 impl Turnstile {
-    pub(super) fn new() -> Self {
-        Self { free: Arc::new(Semaphore::new(1)), passed: Notify::new() }
+    /// `batch`: how long steps may take together, the last of them not counted.
+    pub(super) fn new(batch: Duration) -> Self {
+        Self { free: Arc::new(Semaphore::new(1)), batch, spent: AtomicU64::new(0), full: Notify::new() }
     }
 
     /// Lets the next through once the runtime has looked at its sockets. Runs until it is dropped, on the runtime whose
     /// work passes here.
     pub(super) async fn run(&self) {
         loop {
-            self.passed.notified().await;
+            self.full.notified().await;
             // Goes on behind the tasks whose sockets have become ready.
             yield_now().await;
+            self.spent.store(0, Relaxed);
             self.free.add_permits(1);
         }
     }
@@ -44,13 +53,26 @@ impl Turnstile {
         let mut work = pin!(work);
         let mut turn = PollSemaphore::new(self.free.clone());
         poll_fn(|cx| {
-            if let Some(turn) = ready!(turn.poll_acquire(cx)) {
-                OwnedSemaphorePermit::forget(turn);
-                self.passed.notify_one();
-            }
-            work.as_mut().poll(cx)
+            let turn = ready!(turn.poll_acquire(cx));
+            let begin = Instant::now();
+            let polled = work.as_mut().poll(cx);
+            self.passed(turn, begin.elapsed());
+            polled
         })
         .await
+    }
+
+    /// Who had `turn` has used `time`.
+    fn passed(&self, turn: Option<OwnedSemaphorePermit>, time: Duration) {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let spent = self.spent.load(Relaxed).saturating_add(time);
+        self.spent.store(spent, Relaxed);
+        if Duration::from_nanos(spent) >= self.batch
+            && let Some(turn) = turn
+        {
+            turn.forget();
+            self.full.notify_one();
+        }
     }
 }
 
@@ -61,12 +83,17 @@ mod tests {
     use futures_util::future::join_all;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::UnixStream;
-    use tokio::time::{Duration, timeout};
+    use tokio::time::timeout;
 
     use super::*;
 
+    /// Of which each step is a batch.
     fn turnstile() -> Arc<Turnstile> {
-        let turnstile = Arc::new(Turnstile::new());
+        turnstile_for(Duration::ZERO)
+    }
+
+    fn turnstile_for(batch: Duration) -> Arc<Turnstile> {
+        let turnstile = Arc::new(Turnstile::new(batch));
         let running = turnstile.clone();
         tokio::spawn(async move { running.run().await });
         turnstile
@@ -97,6 +124,14 @@ mod tests {
         soon(join_all(steps)).await;
         soon(reader).await.unwrap();
         assert_eq!(*log.lock().unwrap(), ["step", "socket", "step", "step"]);
+    }
+
+    #[tokio::test]
+    async fn small_steps_make_a_batch() {
+        // Of which an hour is left.
+        let turnstile = turnstile_for(Duration::from_secs(3600));
+        let passed = join_all((0..100).map(|_| turnstile.pass(async {})));
+        assert!(futures_util::poll!(Box::pin(passed)).is_ready());
     }
 
     #[tokio::test]

@@ -29,6 +29,9 @@ use crate::tls;
 /// What hyper has room for without a heap: fields of a request.
 const USUAL_HEADERS: u32 = 100;
 
+/// How long handshakes may take at a time: about two signatures of the usual kind.
+const HANDSHAKES: Duration = Duration::from_micros(200);
+
 /// One worker: a thread with a runtime of its own, so that nothing here is shared with another core but the table, the
 /// positions and the counters behind the handles, and what requests that failed leave behind.
 pub(super) struct Worker {
@@ -84,7 +87,7 @@ impl Worker {
             http2: listen.http2,
             metrics: metrics.clone(),
             tls: tls.clone(),
-            turnstile: Turnstile::new(),
+            turnstile: Turnstile::new(HANDSHAKES),
             redirect: *redirect,
             challenges: challenges.clone(),
             access: access.clone(),
