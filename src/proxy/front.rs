@@ -93,6 +93,8 @@ async fn run(worker: Arc<Worker>, listeners: Vec<Listener>, leftover: Vec<Listen
     tokio::spawn(worker.outbox.clone().run());
     let listening = worker.clone();
     tokio::spawn(async move { listening.listen().await });
+    let passing = worker.clone();
+    tokio::spawn(async move { passing.turnstile.run().await });
     sweeping(&worker, worker.stop.leaving()).await;
     worker.leave();
     sweeping(&worker, worker.stop.deaf()).await;

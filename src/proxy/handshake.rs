@@ -30,7 +30,7 @@ pub(super) async fn handshake(
     };
     let accepted = tokio::select! {
         biased;
-        accepted = timeout_at(due, worker.tls.accept(io)) => accepted,
+        accepted = timeout_at(due, worker.turnstile.pass(worker.tls.accept(io))) => accepted,
         () = last_call => return None,
     };
     let peer = guest.address;

@@ -2,7 +2,8 @@
 //!
 //! 1. [`front`] starts the workers; [`listener`]: one accepts a connection, if the [`crowd`] leaves a place for it; else
 //!    a [`farewell`].
-//! 2. [`entrance`]: who is there ([`proxy_header`], [`guest`]) and what is spoken, over TLS by a [`handshake`];
+//! 2. [`entrance`]: who is there ([`proxy_header`], [`guest`]) and what is spoken, over TLS by a [`handshake`] at
+//!    its turn ([`turnstile`]);
 //!    [`connection`], or [`http2`]: the connection lives, under the clock of [`pace`], which knows by [`flow`] who is too
 //!    slow.
 //! 3. [`handler`]: a request is looked at ([`check`]), has its [`turn`], is routed, and answered.
@@ -52,6 +53,7 @@ pub mod split;
 mod stop;
 mod tunnel;
 mod turn;
+mod turnstile;
 mod upgrade;
 mod upload;
 mod upstream;

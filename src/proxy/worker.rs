@@ -19,6 +19,7 @@ use super::front::FrontSettings;
 use super::opening::Opening;
 use super::pool::Pool;
 use super::stop::Stop;
+use super::turnstile::Turnstile;
 use crate::metrics::{DataMetrics, Open};
 use crate::model::LimitSettings;
 use crate::net::outbox::Outbox;
@@ -27,6 +28,9 @@ use crate::tls;
 
 /// What hyper has room for without a heap: fields of a request.
 const USUAL_HEADERS: u32 = 100;
+
+/// How long handshakes may take at a time: about two signatures of the usual kind.
+const HANDSHAKES: Duration = Duration::from_micros(200);
 
 /// One worker: a thread with a runtime of its own, so that nothing here is shared with another core but the table, the
 /// positions and the counters behind the handles, and what requests that failed leave behind.
@@ -43,6 +47,7 @@ pub(super) struct Worker {
     pub(super) http2: bool,
     pub(super) metrics: DataMetrics,
     pub(super) tls: tls::Acceptor,
+    pub(super) turnstile: Turnstile,
     pub(super) redirect: Option<u16>,
     pub(super) challenges: Option<Challenges>,
     pub(super) access: Option<AccessWriter>,
@@ -82,6 +87,7 @@ impl Worker {
             http2: listen.http2,
             metrics: metrics.clone(),
             tls: tls.clone(),
+            turnstile: Turnstile::new(HANDSHAKES),
             redirect: *redirect,
             challenges: challenges.clone(),
             access: access.clone(),

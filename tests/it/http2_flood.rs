@@ -1,6 +1,7 @@
 //! Floods over HTTP/2 end the connection with the right GOAWAY, cost little memory, and leave other clients alone.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::coalmine::Coalmine;
 use crate::support::frames::{
@@ -44,6 +45,23 @@ fn noise_is_answered_with_goaway() {
     }
     assert!(memory(&coalmine) < before + MEMORY);
     assert_eq!(Http2::open(coalmine.http).get("/").text(), "a");
+}
+
+#[test]
+fn who_floods_can_not_come_back_at_once() {
+    let backend = Backend::start("a");
+    let coalmine = Config::of(&[&backend], &[]).start();
+    let (ping, settings) = (frame(PING, 0, 0, &[0; 8]), frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 255, 255]));
+    for (what, noise) in [("pings", ping.repeat(2000)), ("settings", settings.repeat(200))] {
+        let began = Instant::now();
+        let mut client = Frames::open(coalmine.http, &[]);
+        client.raw(&noise).unwrap();
+        assert_eq!(client.next_of(GOAWAY).map(|frame| frame.code()), Some(ENHANCE_YOUR_CALM), "{what}");
+        while client.next().is_some() {}
+        assert!(began.elapsed() >= Duration::from_secs(1), "{what}: {:?}", began.elapsed());
+        assert_eq!(Http2::open(coalmine.http).get("/").text(), "a");
+    }
+    eventually("both are gone", || coalmine.metric("coalmine_client_connections", &[]) == 0.0);
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub(super) use self::count::Seat;
 
 /// Refused connections that are still told so.
 const FAREWELLS: u32 = 64;
+/// Connections that are kept for a while after a flood.
+const PENITENTS: u32 = 256;
 
 /// The clients of all workers.
 #[derive(Debug)]
@@ -38,6 +40,7 @@ pub(super) struct Crowd {
     clients: Arc<Clients>,
     pub(super) requests: Count,
     pub(super) farewells: Arc<Count>,
+    pub(super) penitents: Arc<Count>,
     /// `None`: no limit.
     rate: Option<ClientRate>,
 }
@@ -62,6 +65,7 @@ impl Crowd {
             clients: Arc::new(Clients::new(limits.client_connections)),
             requests: Count::new(limits.max_requests),
             farewells: Arc::new(Count::new(FAREWELLS)),
+            penitents: Arc::new(Count::new(PENITENTS)),
             rate: ClientRate::new(limits.rate),
         }
     }

@@ -13,6 +13,7 @@ mod tunnel;
 
 use std::error::Error as _;
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -23,8 +24,10 @@ use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 
 use super::connection::Watch;
+use super::crowd::Seat;
 use super::guest::Guest;
 use super::pace::{Pace, Phase};
 use super::worker::Worker;
@@ -45,22 +48,43 @@ const MISTAKES: usize = 100;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 
+/// How long a client that floods keeps the connection that it has spent.
+const PENANCE: Duration = Duration::from_secs(1);
+
 /// Serves requests until the client closes, is idle for too long, floods, or the worker stops.
+///
+/// Who floods is told at once, and is not read any more; the connection is closed when [`PENANCE`] is over. Until then it
+/// counts among those of its client, who would come back at once otherwise: to let a connection in and to find the flood
+/// costs more than to hold one. Besides, to close over bytes that nobody has read takes back what was said last.
 ///
 /// A stop never cuts a request off: GOAWAY tells the client to go, what it has sent by then is answered. While the worker
 /// is leaving, that is said with the next answer; an idle connection stays. When the worker closes, it is said at once.
-pub(super) async fn serve<I>(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, io: I)
+pub(super) async fn serve<I>(worker: Arc<Worker>, guest: Guest, pace: Arc<Pace>, mut io: I)
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
     let peer = guest.address;
     let streams = Arc::new(Streams::new(worker.clone(), pace.clone(), Arc::new(guest)));
+    exchange(&worker, &streams, &pace, peer, &mut io).await;
+    if streams.has_flooded()
+        && let Some(_seat) = Seat::take(&worker.crowd.penitents)
+    {
+        drop((streams, pace));
+        let _ = timeout(PENANCE, worker.closed()).await;
+    }
+}
+
+/// Speaks HTTP/2 over `io` to the end, and leaves it open.
+async fn exchange<I>(worker: &Arc<Worker>, streams: &Arc<Streams>, pace: &Arc<Pace>, peer: IpAddr, io: &mut I)
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
     pace.greet();
     let io = TokioIo::new(Inbound::new(io, streams.clone()));
-    let _closing = Closing(&streams);
+    let _closing = Closing(streams);
     let service = service_fn(|request| Answering::new(streams.begin(), request));
-    let mut http = pin!(builder(&worker, Tasks(streams.clone())).serve_connection(io, service));
-    let mut watch = Watch::new(&pace);
+    let mut http = pin!(builder(worker, Tasks(streams.clone())).serve_connection(io, service));
+    let mut watch = Watch::new(pace);
     let mut closed = pin!(worker.closed());
     let mut asked = false;
     let mut leaving = false;
@@ -75,7 +99,7 @@ where
         loop {
             if let Poll::Ready(ended) = http.as_mut().poll(cx) {
                 if let Err(error) = ended {
-                    count(&worker, &error);
+                    count(worker, &error);
                     tracing::debug!(%peer, %error, "connection ended");
                 }
                 return Poll::Ready(());
@@ -87,7 +111,7 @@ where
                 http.as_mut().graceful_shutdown();
                 continue;
             }
-            let due = match watch.poll(&pace, cx) {
+            let due = match watch.poll(pace, cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Phase::Shared) => streams.look(),
                 Poll::Ready(_) => Due::Head,

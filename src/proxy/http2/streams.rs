@@ -30,6 +30,8 @@ pub(super) struct Streams {
     leaving: AtomicBool,
     /// When the header block has taken too long that has begun.
     head_by: AtomicU64,
+    /// The client was left for its noise.
+    flooded: AtomicBool,
 }
 
 #[derive(Default)]
@@ -68,6 +70,7 @@ impl Streams {
             idle_by: AtomicU64::new(u64::MAX),
             leaving: AtomicBool::new(false),
             head_by: AtomicU64::new(u64::MAX),
+            flooded: AtomicBool::new(false),
         }
     }
 
@@ -153,7 +156,12 @@ impl Streams {
     }
 
     pub(super) fn flooded(&self) {
+        self.flooded.store(true, Relaxed);
         self.worker.metrics.refused.count(Refused::Flood);
+    }
+
+    pub(super) fn has_flooded(&self) -> bool {
+        self.flooded.load(Relaxed)
     }
 
     pub(super) fn now(&self) -> u64 {

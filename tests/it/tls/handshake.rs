@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Barrier;
+use std::thread;
 
 use rustls::version::{TLS12, TLS13};
 use rustls::{HandshakeKind, NamedGroup};
@@ -44,6 +46,30 @@ fn both_versions_are_spoken_and_tickets_bring_clients_back() {
         assert_eq!(second.get("/").text, "a");
     }
     assert_eq!((stage.handshakes("full"), stage.handshakes("resumed")), (2.0, 2.0));
+}
+
+#[test]
+fn clients_that_come_all_at_once_have_their_turns() {
+    const CLIENTS: usize = 40;
+    let stage = Stage::start(&[&["a.test"]]);
+    let client = stage.client();
+    let ready = Barrier::new(CLIENTS);
+    thread::scope(|scope| {
+        for n in 0..CLIENTS {
+            let (ready, client, address) = (&ready, &client, stage.address());
+            scope.spawn(move || {
+                ready.wait();
+                match n % 2 {
+                    0 => assert_eq!(client.connect("a.test").get("/").text, "a"),
+                    // Who leaves before, or while, its turn has come takes nobody's.
+                    _ => drop(TcpStream::connect(address).unwrap()),
+                }
+            });
+        }
+    });
+    let full_or_resumed = || stage.handshakes("full") + stage.handshakes("resumed");
+    eventually("all are counted", || full_or_resumed() == (CLIENTS / 2) as f64);
+    assert_eq!(stage.handshakes("failed"), 0.0);
 }
 
 #[test]
