@@ -16,7 +16,7 @@ use super::deliver::{self, Answer, Errand, Whole};
 use super::exchange::Exchange;
 use super::grpc;
 use super::guest::Guest;
-use super::headers::{X_SERVED_BY, forward_request, forward_response, scan};
+use super::headers::{X_SERVED_BY, forward_request, scan};
 use super::pace::Pace;
 use super::redirect;
 use super::refusal::Refusal;
@@ -145,7 +145,6 @@ fn pass_on(
 ) -> Response<Reply> {
     client.pace.responded(exchange.backend.timeout.idle);
     let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
-    forward_response(response.headers_mut(), version, client.worker.via);
     if version == Version::HTTP_10 {
         // hyper would speak HTTP/1.0 on it from now on, which has no bodies of unknown length.
         connection.retire();
@@ -184,8 +183,7 @@ fn answer_upgrade(
         exchange.fail(Failure::Malformed);
         return fail(client, exchange, Refusal::Backend(Failure::Malformed), false);
     };
-    let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
-    forward_response(response.headers_mut(), version, client.worker.via);
+    *response.version_mut() = Version::HTTP_11;
     let stream = upgrade.grant(&mut response);
     exchange.tunnel(connection);
     client.tunnel.put(Tunnel::new(backend, exchange, stream));
