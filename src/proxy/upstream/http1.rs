@@ -56,7 +56,7 @@ impl Http1 {
     pub(in crate::proxy) async fn new(io: Io, heard: Arc<Heard>, owner: Owner) -> hyper::Result<Box<Self>> {
         let builder = &mut http1::Builder::new();
         let (sender, driver) = builder.max_buf_size(MAX_BUFFER).handshake(TokioIo::new(io)).await?;
-        let nudge = Arc::new(Nudge::default());
+        let nudge = Arc::new(Nudge { owner: AtomicWaker::new(), held: AtomicBool::new(false), heard: heard.clone() });
         let waker = Waker::from(nudge.clone());
         let driver = Some(Box::pin(driver));
         let opened = Instant::now();
@@ -180,7 +180,8 @@ impl Http1 {
     fn drive(&mut self, owner: &Waker) {
         let Some(driver) = &mut self.driver else { return };
         self.nudge.owner.register(owner);
-        let ended = driver.as_mut().poll(&mut Context::from_waker(&self.waker));
+        let waker = &self.waker;
+        let ended = self.heard.listen(|| driver.as_mut().poll(&mut Context::from_waker(waker)));
         if let Poll::Ready(ended) = ended {
             if let Err(error) = ended {
                 tracing::debug!(%error, "backend connection ended");
@@ -206,10 +207,11 @@ fn wake_if_out_of_budget<T>(polled: &Poll<T>, cx: &Context<'_>) {
 
 /// The driver's waker: passes a wake-up on to the task that uses the connection now, but keeps still while that task
 /// itself says something to the driver, because it polls the driver next anyway.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Nudge {
     owner: AtomicWaker,
     held: AtomicBool,
+    heard: Arc<Heard>,
 }
 
 impl Nudge {
@@ -226,6 +228,7 @@ impl Wake for Nudge {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.held.load(Relaxed) {
+            self.heard.stir();
             self.owner.wake();
         }
     }
