@@ -16,7 +16,7 @@ use super::super::handler::Client;
 use super::super::headers::{forward_response, scan};
 use super::super::pace::Pace;
 use super::super::refusal::Refusal;
-use super::super::upstream::{Connection, Fate, Owner, Unanswered, form};
+use super::super::upstream::{Connection, Fate, Owner, Sent, Unanswered, form};
 use super::super::{connect, opening};
 use super::errand::Errand;
 use super::whole::Whole;
@@ -206,19 +206,15 @@ async fn head(
     exchange: &Exchange,
     errand: &Errand,
     connection: &mut Connection,
-    mut sent: Pin<&mut impl Future<Output = Result<Response<Incoming>, Unanswered>>>,
+    mut sent: Pin<&mut impl Future<Output = Sent>>,
     answer: &mut Answer,
 ) -> Result<(), GivenUp> {
     let (worker, pace) = (&client.worker, &client.pace);
     let watched = exchange.backend.track == Track::Canary && !errand.retried && errand.is_repeatable();
     let mut changed = pin!(watched.then(|| worker.waiting.changed()));
     poll_fn(|cx| {
-        match connection.poll_response(sent.as_mut(), pace, cx) {
-            Poll::Ready(Ok(response)) => {
-                answer.response = Some(response);
-                return Poll::Ready(Ok(()));
-            }
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(GivenUp::Unanswered(Box::new(error)))),
+        match connection.poll_response(sent.as_mut(), &mut answer.response, pace, cx) {
+            Poll::Ready(sent) => return Poll::Ready(sent.map_err(GivenUp::Unanswered)),
             Poll::Pending if pace.missed() => return Poll::Ready(Err(GivenUp::Missed)),
             Poll::Pending => {}
         }

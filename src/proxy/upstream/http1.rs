@@ -23,7 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::super::connect::MAX_BUFFER;
 use super::super::upload::Upload;
-use super::{Heard, Io, Owner, Unanswered};
+use super::{Heard, Io, Owner, Sent, Unanswered, fill};
 use crate::net::prefixed::Prefixed;
 
 type Driver = http1::Connection<TokioIo<Io>, Upload>;
@@ -136,19 +136,21 @@ impl Http1 {
     }
 
     /// Begins an exchange.
-    pub(super) fn send(
-        &mut self,
-        request: Request<Upload>,
-    ) -> impl Future<Output = Result<Response<Incoming>, Unanswered>> + use<> {
+    pub(super) fn send(&mut self, request: Request<Upload>) -> impl Future<Output = Sent> + use<> {
         self.before = self.heard.count();
         let _hold = self.nudge.hold();
         self.sender.try_send_request(request)
     }
 
-    /// Moves the exchange on: ready with the response's head.
-    pub(super) fn poll_response<F: Future>(&mut self, sent: Pin<&mut F>, cx: &Context<'_>) -> Poll<F::Output> {
+    /// Moves the exchange on: ready when the response's head has been filled in.
+    pub(super) fn poll_response(
+        &mut self,
+        sent: Pin<&mut impl Future<Output = Sent>>,
+        answer: &mut Option<Response<Incoming>>,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), Box<Unanswered>>> {
         self.drive(cx.waker());
-        let polled = sent.poll(&mut Context::from_waker(Waker::noop()));
+        let polled = fill(answer, sent.poll(&mut Context::from_waker(Waker::noop())));
         wake_if_out_of_budget(&polled, cx);
         polled
     }
