@@ -3,6 +3,7 @@
 pub mod bind;
 pub mod guard;
 pub mod introduction;
+pub mod lookout;
 pub mod outbox;
 mod passing;
 pub mod preface;

@@ -20,6 +20,20 @@ impl<I> Prefixed<I> {
     pub fn new(head: Bytes, inner: I) -> Self {
         Self { head, inner }
     }
+
+    /// What was not read yet of the part that comes first, and the rest.
+    pub fn into_parts(self) -> (Bytes, I) {
+        (self.head, self.inner)
+    }
+
+    pub(super) fn is_ahead(&self) -> bool {
+        !self.head.is_empty()
+    }
+
+    /// Gives `head` first from now on. Nothing may be ahead.
+    pub(super) fn put_back(&mut self, head: Bytes) {
+        self.head = head;
+    }
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Prefixed<I> {

@@ -80,7 +80,7 @@ async fn dial(
     }
     let (heard, outbox) = (Arc::new(Heard::default()), worker.outbox.clone());
     let io = match (socket, &backend.secure) {
-        (Socket::Tcp(tcp), None) => Io::tcp(Stream::new(tcp, heard.clone(), outbox), meter),
+        (Socket::Tcp(tcp), None) => Io::tcp(Stream::new(tcp, heard.clone(), outbox), heard.clone(), meter),
         (Socket::Tcp(tcp), Some(secure)) => {
             let tcp = Stream::new(tcp, (), outbox);
             let stream = if h2 { secure.connect(tcp).await? } else { secure.connect_http1(tcp).await? };

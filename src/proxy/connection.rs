@@ -19,6 +19,7 @@ use super::tunnel::Tunnel;
 use super::worker::Worker;
 use crate::metrics::Refused;
 use crate::net::guard::{Guarded, Post};
+use crate::net::lookout::Lookout;
 use crate::net::prefixed::Prefixed;
 
 pub(super) use super::http2::serve as http2;
@@ -43,9 +44,15 @@ where
     let client = Client::new(worker.clone(), pace.clone(), Arc::new(guest));
     let upgraded = client.clone();
     let post = Arc::new(Post::default());
-    let io = TokioIo::new(Guarded::new(io, post.clone()));
-    let service = service_fn(move |request| handle(client.clone(), request));
-    let mut http = worker.http.serve_connection(io, service);
+    let (now, read) = (pace.clone(), post.clone());
+    // Not where another request has been read already: it may be answered yet.
+    let io = Lookout::new(Guarded::new(io, post.clone()), move || now.is_answering() && read.is_exhausted());
+    let taken = post.clone();
+    let service = service_fn(move |request| {
+        taken.take_up();
+        handle(client.clone(), request)
+    });
+    let mut http = worker.http.serve_connection(TokioIo::new(io), service);
     let mut watch = Watch::new(&pace);
     let mut closed = pin!(worker.closed());
     let mut asked = false;
@@ -117,12 +124,14 @@ where
         (Ended::Preface, _) | (Ended::Well, Some(_)) => http.into_parts(),
         (Ended::Well | Ended::Badly, _) => return None,
     };
-    let io = io.into_inner().into_inner();
+    let (ahead, guarded) = io.into_inner().into_inner().into_parts();
+    let io = guarded.into_inner();
     match tunnel {
+        // Of a preface nothing was read ahead: no request came before it.
         None => Some((io, read_buf)),
         Some(tunnel) => {
             // Boxed: the other connections need not be as large.
-            Box::pin(run_tunnel(*tunnel, Prefixed::new(read_buf, io), &pace, watch)).await;
+            Box::pin(run_tunnel(*tunnel, Prefixed::new(read_buf, Prefixed::new(ahead, io)), &pace, watch)).await;
             None
         }
     }

@@ -12,11 +12,11 @@ use hyper::body::Incoming;
 use super::access::Entry;
 use super::check;
 use super::choice::{self, Keepsake, Pinned, Visitor};
-use super::deliver::{self, Answer, Errand, Whole};
+use super::deliver::{self, Answer, Errand};
 use super::exchange::Exchange;
 use super::grpc;
 use super::guest::Guest;
-use super::headers::{X_SERVED_BY, forward_request, forward_response, scan};
+use super::headers::{X_SERVED_BY, forward_request, scan};
 use super::pace::Pace;
 use super::redirect;
 use super::refusal::Refusal;
@@ -25,7 +25,7 @@ use super::tunnel::{Slot, Tunnel};
 use super::turn::Turn;
 use super::upgrade::Upgrade;
 use super::upload::Upload;
-use super::upstream::{Connection, Owner};
+use super::upstream::Owner;
 use super::worker::Worker;
 use crate::metrics::{Class, Failure};
 use crate::net::introduction::introduction;
@@ -115,14 +115,10 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
 
     let served_by = exchange.backend.served_by.clone();
     let cookie = keepsake.filter(|_| delivered.is_ok()).and_then(|it| it.of(&exchange.backend, errand.retried));
-    let mut response = match (delivered, answer) {
-        (Ok(()), Answer { response: Some(response), whole, connection: Some(connection) }) => {
-            match errand.upgrade.take() {
-                None => pass_on(&client, exchange, response, whole, connection, found.grpc),
-                Some(upgrade) => answer_upgrade(&client, exchange, *upgrade, response, whole, connection),
-            }
-        }
-        (delivered, _) => fail(&client, exchange, delivered.err().unwrap_or(Refusal::NoBackend), found.grpc),
+    let mut response = match (delivered, errand.upgrade.take()) {
+        (Ok(()), None) => pass_on(&client, exchange, &mut answer, found.grpc),
+        (Ok(()), Some(upgrade)) => answer_upgrade(&client, exchange, *upgrade, &mut answer),
+        (Err(refusal), _) => fail(&client, exchange, refusal, found.grpc),
     };
     if let Some(served_by) = served_by {
         response.headers_mut().insert(X_SERVED_BY, served_by);
@@ -135,17 +131,13 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
 
 /// The answer of a backend, on its way to the client.
 #[inline]
-fn pass_on(
-    client: &Client,
-    mut exchange: Exchange,
-    mut response: Response<Incoming>,
-    whole: Option<Whole>,
-    mut connection: Connection,
-    grpc: bool,
-) -> Response<Reply> {
+fn pass_on(client: &Client, mut exchange: Exchange, answer: &mut Answer, grpc: bool) -> Response<Reply> {
+    let Some(mut connection) = answer.connection.take() else {
+        return fail(client, exchange, Refusal::NoBackend, grpc);
+    };
+    let Some(mut response) = answer.response.take() else { return fail(client, exchange, Refusal::NoBackend, grpc) };
     client.pace.responded(exchange.backend.timeout.idle);
     let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
-    forward_response(response.headers_mut(), version, client.worker.via);
     if version == Version::HTTP_10 {
         // hyper would speak HTTP/1.0 on it from now on, which has no bodies of unknown length.
         connection.retire();
@@ -158,34 +150,32 @@ fn pass_on(
     } else {
         exchange.responding(response.status(), Some(connection));
     }
-    response.map(|body| match whole {
+    response.map(|body| match answer.whole.take() {
         Some(whole) => Reply::whole(whole, exchange),
         None => Reply::backend(body, exchange),
     })
 }
 
 /// The answer to a request for an upgrade.
-fn answer_upgrade(
-    client: &Client,
-    mut exchange: Exchange,
-    upgrade: Upgrade,
-    mut response: Response<Incoming>,
-    whole: Option<Whole>,
-    mut connection: Connection,
-) -> Response<Reply> {
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        if response.status().is_success() && upgrade.takes_success_for_tunnel() {
-            exchange.judge(response.status());
+fn answer_upgrade(client: &Client, mut exchange: Exchange, upgrade: Upgrade, answer: &mut Answer) -> Response<Reply> {
+    let Some(status) = answer.response.as_ref().map(Response::status) else {
+        return fail(client, exchange, Refusal::NoBackend, false);
+    };
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        if status.is_success() && upgrade.takes_success_for_tunnel() {
+            exchange.judge(status);
             return fail(client, exchange, Refusal::NoUpgrade, false);
         }
-        return pass_on(client, exchange, response, whole, connection, false);
+        return pass_on(client, exchange, answer, false);
     }
+    let Answer { response: Some(mut response), connection: Some(mut connection), .. } = std::mem::take(answer) else {
+        return fail(client, exchange, Refusal::NoBackend, false);
+    };
     let Some(backend) = connection.switched() else {
         exchange.fail(Failure::Malformed);
         return fail(client, exchange, Refusal::Backend(Failure::Malformed), false);
     };
-    let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
-    forward_response(response.headers_mut(), version, client.worker.via);
+    *response.version_mut() = Version::HTTP_11;
     let stream = upgrade.grant(&mut response);
     exchange.tunnel(connection);
     client.tunnel.put(Tunnel::new(backend, exchange, stream));

@@ -317,6 +317,11 @@ impl Pace {
         self.uploading.load(Relaxed)
     }
 
+    /// Whether a request is being answered of which nothing more is to come.
+    pub(super) fn is_answering(&self) -> bool {
+        matches!(self.phase(), Phase::Upload | Phase::Waiting | Phase::Response) && !self.uploading()
+    }
+
     /// The request's last byte has been taken from the client.
     pub(super) fn uploaded(&self) {
         self.uploading.store(false, Relaxed);

@@ -74,7 +74,7 @@ impl Pool {
                 return;
             }
         };
-        let too_old = now.saturating_duration_since(connection.opened) >= limits.max_age;
+        let too_old = connection.opened.checked_add(limits.max_age).is_some_and(|end| now >= end);
         if connection.is_closed() || too_old || wants_room(backend.circuit.as_ref()) {
             return;
         }

@@ -46,9 +46,11 @@ enum Source {
 impl Upload {
     /// Takes a body only when there is one.
     pub(super) fn new(body: Incoming, pace: &Arc<Pace>) -> Self {
+        if body.is_end_stream() {
+            return Self::none();
+        }
         let source = Source::Once(body);
-        let stream = |source| Box::new(Stream { source, pace: pace.clone(), limit: u64::MAX, left: u64::MAX });
-        Self((!source.is_end_stream()).then(|| stream(source)))
+        Self(Some(Box::new(Stream { source, pace: pace.clone(), limit: u64::MAX, left: u64::MAX })))
     }
 
     pub(super) fn none() -> Self {

@@ -71,7 +71,8 @@ impl Worker {
         let FrontSettings { listen, limits, access, table, metrics, tls, redirect, challenges, stop } = settings;
         let mut http = http1::Builder::new();
         let head = limits.request_line.saturating_add(limits.header_bytes);
-        http.max_buf_size(MAX_BUFFER).max_header_size(head as usize);
+        // That the other half has ended is noticed by our own lookout.
+        http.max_buf_size(MAX_BUFFER).max_header_size(head as usize).half_close(true);
         if limits.headers != USUAL_HEADERS {
             http.max_headers(limits.headers as usize);
         }

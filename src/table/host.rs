@@ -10,20 +10,19 @@ pub fn host_name(authority: &str) -> Option<&str> {
             literal.parse::<std::net::Ipv6Addr>().ok()?;
             (literal, if after.is_empty() { "" } else { after.strip_prefix(':')? })
         }
-        None => match authority.bytes().position(|b| b == b':') {
-            Some(colon) => (&authority[..colon], &authority[colon + 1..]),
+        None => match authority.bytes().position(|b| !NAME[usize::from(b)]) {
+            Some(end) => (&authority[..end], authority[end..].strip_prefix(':')?),
             None => (authority, ""),
         },
     };
-    let name = host.bytes().all(|b| NAME[usize::from(b)]);
     let port = port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit());
-    (!host.is_empty() && host.len() <= 255 && name && port).then_some(host)
+    (!host.is_empty() && host.len() <= 255 && port).then_some(host)
 }
 
-/// The bytes of a name or a literal (RFC 3986, 3.2.2).
+/// The bytes of a name (RFC 3986, 3.2.2).
 static NAME: [bool; 256] = {
     let mut table = [false; 256];
-    let allowed = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:!$&'()*+,;=%";
+    let allowed = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=%";
     let mut index = 0;
     while index < allowed.len() {
         table[allowed[index] as usize] = true;

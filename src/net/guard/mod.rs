@@ -18,8 +18,8 @@ mod tests;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -39,12 +39,26 @@ const POISON: &[u8] = b"\r\0\n\n";
 pub struct Post {
     violated: AtomicBool,
     tunnel: AtomicBool,
+    /// How many messages have been read; 0 when a part of one is missing.
+    read: AtomicU64,
+    /// How many requests were taken up.
+    taken: AtomicU64,
 }
 
 impl Post {
     /// Whether the client has sent something that has not one meaning. The connection is over.
     pub fn is_violated(&self) -> bool {
         self.violated.load(Relaxed)
+    }
+
+    /// One more request is being answered.
+    pub fn take_up(&self) {
+        self.taken.fetch_add(1, Relaxed);
+    }
+
+    /// Whether the request that was taken up last has been read whole, and nothing behind it.
+    pub fn is_exhausted(&self) -> bool {
+        self.read.load(Relaxed) == self.taken.load(Relaxed)
     }
 
     /// From the next read on this is HTTP no longer: a request to change the protocol has been granted.
@@ -115,10 +129,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
                 return Poll::Ready(Ok(()));
             }
         }
-        if !self.post.tunnel.load(Relaxed)
-            && let Err(Violation { at }) = self.scanner.scan(&buf.filled()[before..])
-        {
-            self.violate(buf, before + at);
+        if !self.post.tunnel.load(Relaxed) {
+            if let Err(Violation { at }) = self.scanner.scan(&buf.filled()[before..]) {
+                self.violate(buf, before + at);
+            }
+            self.post.read.store(self.scanner.read().unwrap_or(0), Relaxed);
         }
         Poll::Ready(Ok(()))
     }

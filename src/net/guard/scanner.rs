@@ -20,6 +20,8 @@ pub struct Scanner {
     state: State,
     /// Of the message whose head is being read.
     framing: Option<Framing>,
+    /// Messages of which something was read.
+    begun: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,11 @@ impl Scanner {
         self.state == State::Start
     }
 
+    /// How many messages have been read; `None` when a part of one is missing.
+    pub(super) fn read(&self) -> Option<u64> {
+        self.is_between_messages().then_some(self.begun)
+    }
+
     /// Reads on. After an error nothing more may be read.
     ///
     /// # Errors
@@ -60,6 +67,7 @@ impl Scanner {
             self.state = match self.state {
                 State::Start if byte == b'\r' => State::StartCr,
                 State::Start | State::Line { .. } => {
+                    self.begun += u64::from(self.is_between_messages());
                     let passed = lines::pass(&bytes[at..], self.last()).map_err(|wrong| wrong.behind(at))?;
                     read = passed.unwrap_or(bytes.len() - at);
                     match passed {

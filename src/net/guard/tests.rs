@@ -9,7 +9,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use proptest::prelude::*;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 
@@ -340,5 +340,25 @@ fn another_protocol_has_three_words_and_no_version() {
     }
     for unclear in ["GET  / HTTP/1.1\n", "GET / HTTP/1.1\rHost: a\r\n", "PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n"] {
         assert!(!is_foreign(unclear.as_bytes()), "{unclear:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_exhausted_when_it_was_read_whole_and_nothing_behind_it() {
+    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
+    let pieces = |parts: [&str; 2]| parts.concat();
+    for (text, exhausted) in [
+        (pieces([GET, ""]), true),
+        (pieces([GET, GET]), false),
+        (pieces([GET, "G"]), false),
+        (pieces([POST, "ab"]), false),
+        (pieces([POST, "abc"]), true),
+    ] {
+        let post = Arc::new(Post::default());
+        let mut io = Guarded::new(text.as_bytes(), post.clone());
+        post.take_up();
+        io.read_exact(&mut vec![0; text.len()]).await.unwrap();
+        assert_eq!(post.is_exhausted(), exhausted, "{text:?}");
     }
 }

@@ -8,6 +8,8 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -58,6 +60,9 @@ impl Outbox {
 #[derive(Debug)]
 pub(super) struct Outgoing {
     socket: Mutex<Socket>,
+    /// The socket is full or broken: its owner has to poll it. Beside the lock, because a parser flushes several times for
+    /// each message, and as a rule has nothing to wait for.
+    stuck: AtomicBool,
     /// Whoever writes, and must come back when the socket took less than there was.
     owner: AtomicWaker,
 }
@@ -69,14 +74,12 @@ struct Socket {
     pending: Vec<u8>,
     /// In the outbox.
     queued: bool,
-    /// The socket is full or broken: its owner has to poll it.
-    stuck: bool,
 }
 
 impl Outgoing {
     pub(super) fn new(half: OwnedWriteHalf) -> Arc<Self> {
-        let socket = Socket { half: Some(half), pending: Vec::new(), queued: false, stuck: false };
-        Arc::new(Self { socket: Mutex::new(socket), owner: AtomicWaker::new() })
+        let socket = Socket { half: Some(half), pending: Vec::new(), queued: false };
+        Arc::new(Self { socket: Mutex::new(socket), stuck: AtomicBool::new(false), owner: AtomicWaker::new() })
     }
 
     /// Takes the bytes of `bufs` to send them with the batch when they are few; else sends what was put off and then as
@@ -89,8 +92,8 @@ impl Outgoing {
     ) -> Poll<io::Result<usize>> {
         let total: usize = bufs.iter().map(|buf| buf.len()).sum();
         let mut socket = lock(&self.socket);
-        if socket.stuck || socket.pending.len() + total > LIMIT {
-            ready!(socket.poll_send(cx))?;
+        if self.is_stuck() || socket.pending.len() + total > LIMIT {
+            ready!(self.poll_send(&mut socket, cx))?;
             return socket.poll_write_now(cx, bufs);
         }
         socket.pending.reserve(total);
@@ -107,14 +110,13 @@ impl Outgoing {
 
     /// Ready when nothing is left that the outbox could not send.
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut socket = lock(&self.socket);
-        if socket.stuck { socket.poll_send(cx) } else { Poll::Ready(Ok(())) }
+        if self.is_stuck() { self.poll_send(&mut lock(&self.socket), cx) } else { Poll::Ready(Ok(())) }
     }
 
     /// Sends everything, and the end.
     pub(super) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut socket = lock(&self.socket);
-        ready!(socket.poll_send(cx))?;
+        ready!(self.poll_send(&mut socket, cx))?;
         socket.half.as_mut().map_or(Poll::Ready(Ok(())), |half| Pin::new(half).poll_shutdown(cx))
     }
 
@@ -140,23 +142,34 @@ impl Outgoing {
         }
         let written = socket.half.as_ref().map_or(Ok(0), |half| half.try_write(&socket.pending));
         socket.sent(written.unwrap_or(0));
-        socket.stuck = !socket.pending.is_empty();
-        if socket.stuck {
+        let stuck = !socket.pending.is_empty();
+        self.stuck.store(stuck, Relaxed);
+        if stuck {
             drop(socket);
             self.owner.wake();
         }
     }
+
+    /// Sends what was put off. Rare beside what goes with the batch.
+    #[cold]
+    fn poll_send(&self, socket: &mut Socket, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(socket.poll_send(cx))?;
+        self.stuck.store(false, Relaxed);
+        Poll::Ready(Ok(()))
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.stuck.load(Relaxed)
+    }
 }
 
 impl Socket {
-    /// Sends what was put off.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.pending.is_empty() {
             let half = self.half.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
             let written = ready!(Pin::new(half).poll_write(cx, &self.pending))?;
             self.sent(written);
         }
-        self.stuck = false;
         Poll::Ready(Ok(()))
     }
 

@@ -13,13 +13,14 @@ use hyper::body::Incoming;
 
 use super::super::exchange::Exchange;
 use super::super::handler::Client;
+use super::super::headers::{forward_response, scan};
 use super::super::pace::Pace;
 use super::super::refusal::Refusal;
-use super::super::upstream::{Connection, Fate, Owner, Unanswered, form};
+use super::super::upstream::{Connection, Fate, Owner, Sent, Unanswered, form};
 use super::super::{connect, opening};
 use super::errand::Errand;
 use super::whole::Whole;
-use super::{again, framing, waiting, whole};
+use super::{again, waiting, whole};
 use crate::metrics::Failure;
 use crate::model::Track;
 use crate::table::Backend;
@@ -205,19 +206,15 @@ async fn head(
     exchange: &Exchange,
     errand: &Errand,
     connection: &mut Connection,
-    mut sent: Pin<&mut impl Future<Output = Result<Response<Incoming>, Unanswered>>>,
+    mut sent: Pin<&mut impl Future<Output = Sent>>,
     answer: &mut Answer,
 ) -> Result<(), GivenUp> {
     let (worker, pace) = (&client.worker, &client.pace);
     let watched = exchange.backend.track == Track::Canary && !errand.retried && errand.is_repeatable();
     let mut changed = pin!(watched.then(|| worker.waiting.changed()));
     poll_fn(|cx| {
-        match connection.poll_response(sent.as_mut(), pace, cx) {
-            Poll::Ready(Ok(response)) => {
-                answer.response = Some(response);
-                return Poll::Ready(Ok(()));
-            }
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(GivenUp::Unanswered(Box::new(error)))),
+        match connection.poll_response(sent.as_mut(), &mut answer.response, pace, cx) {
+            Poll::Ready(sent) => return Poll::Ready(sent.map_err(GivenUp::Unanswered)),
             Poll::Pending if pace.missed() => return Poll::Ready(Err(GivenUp::Missed)),
             Poll::Pending => {}
         }
@@ -234,7 +231,7 @@ async fn head(
     .await
 }
 
-/// Looks at the head that was filled in, and reads the body if it is short.
+/// Looks at the head that was filled in, makes it one for the client, and reads the body if it is short.
 async fn answered(
     client: &Client,
     exchange: &Exchange,
@@ -243,18 +240,21 @@ async fn answered(
     answer: &mut Answer,
 ) -> Ended {
     let Some(response) = &mut answer.response else { return Ended::Failed(Failure::Closed) };
+    let (found, version) = (scan(response.headers()), response.version());
     if response.status().is_informational() {
         let granted = errand.upgrade.as_ref().is_some_and(|upgrade| upgrade.is_granted(response));
         if !granted {
             // An upgrade that nobody asked for, or to what nobody asked for.
             return Ended::Failed(Failure::Malformed);
         }
+        forward_response(response.headers_mut(), &found, version, client.worker.via);
         answer.connection = Some(connection);
         return Ended::Answered { rejected: false };
     }
-    if !framing::is_clear(response) {
+    if !found.framing.is_clear(version) {
         return Ended::Failed(Failure::Malformed);
     }
+    forward_response(response.headers_mut(), &found, version, client.worker.via);
     let rejected = errand.rejects(exchange, response.status());
     if !rejected && !client.pace.uploading() && whole::is_short(response.body()) && errand.is_repeatable() {
         let idle = exchange.backend.timeout.idle;

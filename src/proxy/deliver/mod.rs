@@ -10,7 +10,6 @@ mod again;
 mod attempt;
 mod enter;
 mod errand;
-mod framing;
 mod next;
 mod poison;
 mod replay;

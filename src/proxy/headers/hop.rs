@@ -7,6 +7,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::super::grpc;
+use super::framing::Framing;
 use super::{
     FORWARDED, KEEP_ALIVE, PROXY_CONNECTION, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REAL_IP,
     X_SERVED_BY,
@@ -22,6 +23,8 @@ pub struct Found {
     pub grpc: bool,
     /// Of all fields, with what stands between and after name and value.
     pub bytes: usize,
+    /// Where the body ends.
+    pub framing: Framing,
     pub(super) connection: bool,
     pub(super) hop_by_hop: bool,
     pub(super) te: bool,
@@ -37,6 +40,8 @@ pub fn scan(headers: &HeaderMap) -> Found {
     for (name, value) in headers {
         let name = name.as_str();
         found.bytes += name.len() + value.len() + ": \r\n".len();
+        // Most names begin otherwise, and need not be compared with any.
+        let Some(b'c' | b'f' | b'h' | b'k' | b'p' | b't' | b'u' | b'x') = name.as_bytes().first() else { continue };
         match name {
             "host" => {
                 found.hosts += 1;
@@ -45,7 +50,12 @@ pub fn scan(headers: &HeaderMap) -> Found {
             "connection" => found.connection = true,
             "te" => found.te = true,
             "content-type" => found.grpc = grpc::is_content_type(value),
-            "keep-alive" | "proxy-connection" | "transfer-encoding" => found.hop_by_hop = true,
+            "content-length" => found.framing.length(value),
+            "transfer-encoding" => {
+                found.hop_by_hop = true;
+                found.framing.coding(value);
+            }
+            "keep-alive" | "proxy-connection" => found.hop_by_hop = true,
             "upgrade" => (found.hop_by_hop, found.upgrade) = (true, true),
             "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" | "x-real-ip" | "forwarded" => {
                 found.forwarded = true;

@@ -1,6 +1,7 @@
 //! What a proxy takes off a message and puts on it (RFC 9110, 7.6; RFC 9112, 9.6).
 
 mod authority;
+mod framing;
 mod hop;
 mod request;
 mod response;

@@ -3,13 +3,13 @@
 use http::header::VIA;
 use http::{HeaderMap, Version};
 
-use super::hop;
+use super::hop::{self, Found};
 use super::request::via_value;
 
-/// Takes hop-by-hop fields off a response and adds `Via`; `version` is the version it came with.
-pub fn forward_response(headers: &mut HeaderMap, version: Version, via: bool) {
-    let found = hop::scan(headers);
-    hop::strip(headers, &found);
+/// Takes hop-by-hop fields off a response and adds `Via`. `found` is what [`scan`](super::scan) found in `headers`,
+/// `version` the version that the response came with.
+pub fn forward_response(headers: &mut HeaderMap, found: &Found, version: Version, via: bool) {
+    hop::strip(headers, found);
     if via {
         headers.append(VIA, via_value(version));
     }
@@ -26,7 +26,8 @@ mod tests {
             headers.insert(name, value.parse().unwrap());
         }
         headers.insert("transfer-encoding", "chunked".parse().unwrap());
-        forward_response(&mut headers, Version::HTTP_11, true);
+        let found = hop::scan(&headers);
+        forward_response(&mut headers, &found, Version::HTTP_11, true);
         assert_eq!(headers.len(), 2);
         assert_eq!((&headers["etag"], &headers["via"]), (&"e".parse().unwrap(), &"1.1 coalmine".parse().unwrap()));
     }

@@ -23,7 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::super::connect::MAX_BUFFER;
 use super::super::upload::Upload;
-use super::{Heard, Io, Owner, Unanswered};
+use super::{Heard, Io, Owner, Sent, Unanswered, fill};
 use crate::net::prefixed::Prefixed;
 
 type Driver = http1::Connection<TokioIo<Io>, Upload>;
@@ -56,7 +56,7 @@ impl Http1 {
     pub(in crate::proxy) async fn new(io: Io, heard: Arc<Heard>, owner: Owner) -> hyper::Result<Box<Self>> {
         let builder = &mut http1::Builder::new();
         let (sender, driver) = builder.max_buf_size(MAX_BUFFER).handshake(TokioIo::new(io)).await?;
-        let nudge = Arc::new(Nudge::default());
+        let nudge = Arc::new(Nudge { owner: AtomicWaker::new(), held: AtomicBool::new(false), heard: heard.clone() });
         let waker = Waker::from(nudge.clone());
         let driver = Some(Box::pin(driver));
         let opened = Instant::now();
@@ -136,19 +136,21 @@ impl Http1 {
     }
 
     /// Begins an exchange.
-    pub(super) fn send(
-        &mut self,
-        request: Request<Upload>,
-    ) -> impl Future<Output = Result<Response<Incoming>, Unanswered>> + use<> {
+    pub(super) fn send(&mut self, request: Request<Upload>) -> impl Future<Output = Sent> + use<> {
         self.before = self.heard.count();
         let _hold = self.nudge.hold();
         self.sender.try_send_request(request)
     }
 
-    /// Moves the exchange on: ready with the response's head.
-    pub(super) fn poll_response<F: Future>(&mut self, sent: Pin<&mut F>, cx: &Context<'_>) -> Poll<F::Output> {
+    /// Moves the exchange on: ready when the response's head has been filled in.
+    pub(super) fn poll_response(
+        &mut self,
+        sent: Pin<&mut impl Future<Output = Sent>>,
+        answer: &mut Option<Response<Incoming>>,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), Box<Unanswered>>> {
         self.drive(cx.waker());
-        let polled = sent.poll(&mut Context::from_waker(Waker::noop()));
+        let polled = fill(answer, sent.poll(&mut Context::from_waker(Waker::noop())));
         wake_if_out_of_budget(&polled, cx);
         polled
     }
@@ -180,7 +182,8 @@ impl Http1 {
     fn drive(&mut self, owner: &Waker) {
         let Some(driver) = &mut self.driver else { return };
         self.nudge.owner.register(owner);
-        let ended = driver.as_mut().poll(&mut Context::from_waker(&self.waker));
+        let waker = &self.waker;
+        let ended = self.heard.listen(|| driver.as_mut().poll(&mut Context::from_waker(waker)));
         if let Poll::Ready(ended) = ended {
             if let Err(error) = ended {
                 tracing::debug!(%error, "backend connection ended");
@@ -206,10 +209,11 @@ fn wake_if_out_of_budget<T>(polled: &Poll<T>, cx: &Context<'_>) {
 
 /// The driver's waker: passes a wake-up on to the task that uses the connection now, but keeps still while that task
 /// itself says something to the driver, because it polls the driver next anyway.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Nudge {
     owner: AtomicWaker,
     held: AtomicBool,
+    heard: Arc<Heard>,
 }
 
 impl Nudge {
@@ -226,6 +230,7 @@ impl Wake for Nudge {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.held.load(Relaxed) {
+            self.heard.stir();
             self.owner.wake();
         }
     }

@@ -29,6 +29,9 @@ pub(super) use io::{Heard, Io, Meter};
 /// What an exchange over a [`Connection`] ends with before there is a response.
 pub(super) type Unanswered = TrySendError<Request<Upload>>;
 
+/// What an exchange gives next.
+pub(super) type Sent = Result<Response<Incoming>, Unanswered>;
+
 /// For whom a connection is, where backends are told: what they were told. Requests of others never go over it.
 pub(super) type Owner = Option<Box<[u8]>>;
 
@@ -37,6 +40,12 @@ pub(super) type Owner = Option<Box<[u8]>>;
 pub(super) enum Connection {
     Http1(Box<Http1>),
     Http2(Box<Http2>),
+}
+
+/// Puts a response where it stays: it is too large to be handed from function to function.
+#[inline]
+fn fill(answer: &mut Option<Response<Incoming>>, polled: Poll<Sent>) -> Poll<Result<(), Box<Unanswered>>> {
+    polled.map(|sent| sent.map(|response| *answer = Some(response)).map_err(Box::new))
 }
 
 /// What is known of a request that got no answer.
@@ -105,29 +114,27 @@ impl Connection {
 
     /// Begins an exchange. The future that [`Connection::poll_response`] takes has to be polled until it is ready, or
     /// the connection be dropped.
-    pub(super) fn send(
-        &mut self,
-        request: Request<Upload>,
-    ) -> impl Future<Output = Result<Response<Incoming>, Unanswered>> + use<> {
+    pub(super) fn send(&mut self, request: Request<Upload>) -> impl Future<Output = Sent> + use<> {
         match self {
             Self::Http1(connection) => Either::Left(connection.send(request)),
             Self::Http2(stream) => Either::Right(stream.send(request)),
         }
     }
 
-    /// Moves the exchange on: ready with the response's head.
-    pub(super) fn poll_response<F: Future>(
+    /// Moves the exchange on: ready when the response's head has been filled in.
+    pub(super) fn poll_response(
         &mut self,
-        sent: Pin<&mut F>,
+        sent: Pin<&mut impl Future<Output = Sent>>,
+        answer: &mut Option<Response<Incoming>>,
         pace: &Pace,
         cx: &mut Context<'_>,
-    ) -> Poll<F::Output> {
+    ) -> Poll<Result<(), Box<Unanswered>>> {
         match self {
-            Self::Http1(connection) => connection.poll_response(sent, cx),
+            Self::Http1(connection) => connection.poll_response(sent, answer, cx),
             Self::Http2(_) => {
                 // The upload runs in a task of its own, and where it ends another deadline begins.
                 pace.watch(cx.waker());
-                sent.poll(cx)
+                fill(answer, sent.poll(cx))
             }
         }
     }
