@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
@@ -16,6 +17,11 @@ use crate::model::Scheme;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);
+/// Connections that are let in one right after the other. Then those that are there already have their turn.
+const AT_ONCE: u32 = 4;
+/// What the kernel takes of an answer before it can send it, in bytes, for each client. Without a limit that is megabytes
+/// where packets are large, and who reads nothing gets them all copied.
+const UNSENT: u32 = 128 * 1024;
 
 /// A listening socket, and how clients speak there.
 #[derive(Debug)]
@@ -26,12 +32,24 @@ pub struct Listener {
 
 /// Accepts until the worker listens no more, and then whatever the kernel had already accepted, so that no client is reset.
 ///
+/// It lets in a few at a time: who only ever opens connections must not keep those waiting that have one.
+///
 /// No error ends it: running out of file descriptors pauses it, doubling from 5 ms to 1 s, until an accept succeeds.
 pub(super) async fn accept(worker: Arc<Worker>, scheme: Scheme, listener: TcpListener) {
     let door = worker.crowd.door(listener.local_addr().ok());
+    // Accepted sockets inherit it.
+    if let Err(error) = SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT) {
+        tracing::debug!(%error, "clients that do not read cost more memory of the kernel");
+    }
     let mut pause = FIRST_PAUSE;
     let mut warned: Option<Instant> = None;
+    let mut in_a_row = 0;
     loop {
+        if in_a_row == AT_ONCE {
+            in_a_row = 0;
+            // Comes back after a look at all sockets, behind the tasks which that wakes.
+            tokio::task::yield_now().await;
+        }
         let accepted = tokio::select! {
             biased;
             () = worker.stop.deaf() => break,
@@ -40,6 +58,7 @@ pub(super) async fn accept(worker: Arc<Worker>, scheme: Scheme, listener: TcpLis
         match accepted {
             Ok((tcp, peer)) => {
                 pause = FIRST_PAUSE;
+                in_a_row += 1;
                 let_in(&worker, &door, scheme, tcp, peer);
             }
             Err(error) if of_the_connection(&error) => {}
