@@ -37,10 +37,7 @@ pub struct Listener {
 /// No error ends it: running out of file descriptors pauses it, doubling from 5 ms to 1 s, until an accept succeeds.
 pub(super) async fn accept(worker: Arc<Worker>, scheme: Scheme, listener: TcpListener) {
     let door = worker.crowd.door(listener.local_addr().ok());
-    // Accepted sockets inherit it.
-    if let Err(error) = SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT) {
-        tracing::debug!(%error, "clients that do not read cost more memory of the kernel");
-    }
+    bound_unsent(&listener);
     let mut pause = FIRST_PAUSE;
     let mut warned: Option<Instant> = None;
     let mut in_a_row = 0;
@@ -81,6 +78,13 @@ pub(super) async fn accept(worker: Arc<Worker>, scheme: Scheme, listener: TcpLis
     }
 }
 
+/// Bounds what the kernel holds for each client of `listener`: accepted sockets inherit it.
+fn bound_unsent(listener: &TcpListener) {
+    if let Err(error) = SockRef::from(listener).set_tcp_notsent_lowat(UNSENT) {
+        tracing::debug!(%error, "clients that do not read cost more memory of the kernel");
+    }
+}
+
 /// Takes what the kernel has accepted on a listener that is to be closed, which must not block.
 pub(super) fn clear(worker: &Arc<Worker>, listener: &Listener) {
     let door = worker.crowd.door(listener.socket.local_addr().ok());
@@ -113,4 +117,18 @@ fn of_the_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_kernel_holds_is_bounded_for_each_client() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        bound_unsent(&listener);
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        assert_eq!(SockRef::from(&accepted).tcp_notsent_lowat().unwrap(), UNSENT);
+    }
 }
