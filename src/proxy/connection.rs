@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
+use super::farewell;
 use super::guest::Guest;
 use super::handler::{Client, handle};
 use super::pace::{Pace, Phase};
@@ -44,9 +45,10 @@ where
     let client = Client::new(worker.clone(), pace.clone(), Arc::new(guest));
     let upgraded = client.clone();
     let post = Arc::new(Post::default());
+    let head = worker.limits.request_line.saturating_add(worker.limits.header_bytes) as usize;
     let (now, read) = (pace.clone(), post.clone());
     // Not where another request has been read already: it may be answered yet.
-    let io = Lookout::new(Guarded::new(io, post.clone()), move || now.is_answering() && read.is_exhausted());
+    let io = Lookout::new(Guarded::new(io, post.clone(), head), move || now.is_answering() && read.is_exhausted());
     let taken = post.clone();
     let service = service_fn(move |request| {
         taken.take_up();
@@ -117,6 +119,16 @@ where
     .await;
     if let Some(limit) = unreadable.or_else(|| post.is_violated().then_some(Refused::Framing)) {
         worker.metrics.refused.count(limit);
+    }
+    if post.is_overlong() {
+        worker.metrics.refused.count(Refused::Headers);
+        // One that has not taken the answer before would find this one in it.
+        if !pace.is_client_awaited() {
+            let io = http.into_parts().io.into_inner().into_inner();
+            // Boxed: the other connections need not be as large.
+            Box::pin(farewell::overlong(io)).await;
+        }
+        return None;
     }
     // What came before the 101 and is no HTTP was taken for a violation, and is lost.
     let tunnel = upgraded.tunnel.take().filter(|_| !post.is_violated());

@@ -1,4 +1,5 @@
-//! How a connection is refused for which there is no place: at once, and so that its client knows.
+//! How a connection is refused for which there is no place, or that asks for too much: at once, and so that its client
+//! knows.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::crowd::Seat;
@@ -16,6 +17,8 @@ use crate::model::Scheme;
 
 const ANSWER: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\nretry-after: 1\r\n\
                       connection: close\r\ncontent-length: 34\r\n\r\n503 service unavailable: overload\n";
+const OVERLONG: &str = "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n\
+                        connection: close\r\ncontent-length: 36\r\n\r\n431 request header fields too large\n";
 /// How long a client has to take the answer and go.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -46,6 +49,16 @@ pub(super) fn refuse(worker: &Arc<Worker>, scheme: Scheme, tcp: TcpStream, reaso
     }
 }
 
+/// Ends a connection on which a head is too long to be read to its end, so that no parser could answer it.
+pub(super) async fn overlong(mut io: impl AsyncWrite + Unpin) {
+    let told = async {
+        io.write_all(OVERLONG.as_bytes()).await?;
+        io.shutdown().await
+    };
+    // A client that takes nothing is told nothing.
+    let _ = tokio::time::timeout(PATIENCE, told).await;
+}
+
 /// Ends when the client does.
 async fn read_on(mut tcp: TcpStream) {
     let mut nothing = [0; 1024];
@@ -57,8 +70,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_has_the_length_that_it_says() {
-        let (head, body) = ANSWER.split_once("\r\n\r\n").unwrap();
-        assert!(head.ends_with(&format!("content-length: {}", body.len())), "{}", body.len());
+    fn the_answers_have_the_length_that_they_say() {
+        for answer in [ANSWER, OVERLONG] {
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.ends_with(&format!("content-length: {}", body.len())), "{}", body.len());
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
@@ -16,6 +17,11 @@ use crate::model::Scheme;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);
+/// Connections that are let in one right after the other. Then those that are there already have their turn.
+const AT_ONCE: u32 = 4;
+/// What the kernel takes of an answer before it can send it, in bytes, for each client. Without a limit that is megabytes
+/// where packets are large, and who reads nothing gets them all copied.
+const UNSENT: u32 = 128 * 1024;
 
 /// A listening socket, and how clients speak there.
 #[derive(Debug)]
@@ -26,12 +32,21 @@ pub struct Listener {
 
 /// Accepts until the worker listens no more, and then whatever the kernel had already accepted, so that no client is reset.
 ///
+/// It lets in a few at a time: who only ever opens connections must not keep those waiting that have one.
+///
 /// No error ends it: running out of file descriptors pauses it, doubling from 5 ms to 1 s, until an accept succeeds.
 pub(super) async fn accept(worker: Arc<Worker>, scheme: Scheme, listener: TcpListener) {
     let door = worker.crowd.door(listener.local_addr().ok());
+    bound_unsent(&listener);
     let mut pause = FIRST_PAUSE;
     let mut warned: Option<Instant> = None;
+    let mut in_a_row = 0;
     loop {
+        if in_a_row == AT_ONCE {
+            in_a_row = 0;
+            // Comes back after a look at all sockets, behind the tasks which that wakes.
+            tokio::task::yield_now().await;
+        }
         let accepted = tokio::select! {
             biased;
             () = worker.stop.deaf() => break,
@@ -40,6 +55,7 @@ pub(super) async fn accept(worker: Arc<Worker>, scheme: Scheme, listener: TcpLis
         match accepted {
             Ok((tcp, peer)) => {
                 pause = FIRST_PAUSE;
+                in_a_row += 1;
                 let_in(&worker, &door, scheme, tcp, peer);
             }
             Err(error) if of_the_connection(&error) => {}
@@ -59,6 +75,13 @@ pub(super) async fn accept(worker: Arc<Worker>, scheme: Scheme, listener: TcpLis
     }
     if let Ok(socket) = listener.into_std() {
         clear(&worker, &Listener { scheme, socket });
+    }
+}
+
+/// Bounds what the kernel holds for each client of `listener`: accepted sockets inherit it.
+fn bound_unsent(listener: &TcpListener) {
+    if let Err(error) = SockRef::from(listener).set_tcp_notsent_lowat(UNSENT) {
+        tracing::debug!(%error, "clients that do not read cost more memory of the kernel");
     }
 }
 
@@ -94,4 +117,18 @@ fn of_the_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_kernel_holds_is_bounded_for_each_client() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        bound_unsent(&listener);
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        assert_eq!(SockRef::from(&accepted).tcp_notsent_lowat().unwrap(), UNSENT);
+    }
 }

@@ -245,6 +245,11 @@ impl Pace {
         }
     }
 
+    /// Whether it is the client's turn to move bytes.
+    pub(super) fn is_client_awaited(&self) -> bool {
+        self.flow.is_waiting()
+    }
+
     /// Whether the client has been too slow by now.
     pub(super) fn is_slow(&self) -> bool {
         self.flow.deadline() <= self.now()

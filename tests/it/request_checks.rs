@@ -132,6 +132,28 @@ fn the_limits_of_a_head_are_generous_by_default() {
 }
 
 #[test]
+fn a_head_that_does_not_end_is_refused_and_one_that_comes_in_pieces_is_not() {
+    let backend = Backend::start("a");
+    let coalmine = Config::of(&[&backend], &[]).limits("header_bytes = 20000").start();
+    let mut slow = coalmine.connect();
+    slow.send("GET / HTTP/1.1\r\nHost: te");
+    // The other connection's answer shows that the first piece was looked at.
+    assert_eq!(coalmine.get("/").text(), "a");
+    slow.send("st\r\n");
+    slow.send(format!("X: {}\r\n", "x".repeat(15_000)));
+    assert_eq!(coalmine.get("/").text(), "a");
+    slow.send("\r\nGET / HT");
+    assert_eq!(slow.receive().text(), "a");
+    slow.send("TP/1.1\r\n");
+    assert_eq!(coalmine.get("/").text(), "a");
+    // One byte more than may wait: nothing is left unread, over which the answer could be lost.
+    slow.send(format!("X: {}", "x".repeat(8192 + 20_000 + 1 - "TP/1.1\r\nX: ".len())));
+    let response = slow.receive();
+    assert_eq!((response.status(), response.text().as_str()), (431, "431 request header fields too large\n"));
+    assert_eq!((coalmine.refused("headers"), backend.count()), (1.0, 4));
+}
+
+#[test]
 fn a_body_that_says_it_is_too_large_reaches_no_backend() {
     let backend = Backend::start("a");
     let coalmine = limited(&backend);

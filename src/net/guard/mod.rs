@@ -7,9 +7,11 @@
 //! that refuses anyway: NUL and bare CR in a head, white space around a name, folded lines.
 //!
 //! - `scanner`: messages. `lines`: a head. `field`: its two fields that frame a body. `chunked`: a body in chunks.
+//! - `held`: what comes later of a head that does not come at once.
 
 mod chunked;
 mod field;
+mod held;
 mod lines;
 mod scanner;
 #[cfg(test)]
@@ -24,6 +26,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
+use self::held::Held;
 use super::passing::pass_writes;
 use super::preface::PREFACE;
 
@@ -38,6 +41,7 @@ const POISON: &[u8] = b"\r\0\n\n";
 #[derive(Debug, Default)]
 pub struct Post {
     violated: AtomicBool,
+    overlong: AtomicBool,
     tunnel: AtomicBool,
     /// How many messages have been read; 0 when a part of one is missing.
     read: AtomicU64,
@@ -61,6 +65,11 @@ impl Post {
         self.read.load(Relaxed) == self.taken.load(Relaxed)
     }
 
+    /// Whether a head has not ended where it has to. The parser has been given an error, and answers nothing.
+    pub fn is_overlong(&self) -> bool {
+        self.overlong.load(Relaxed)
+    }
+
     /// From the next read on this is HTTP no longer: a request to change the protocol has been granted.
     pub fn open_tunnel(&self) {
         self.tunnel.store(true, Relaxed);
@@ -71,7 +80,7 @@ impl Post {
 ///
 /// In place of a violation it reads as bytes that the parser refuses, and then as ended; in place of another protocol as
 /// ended. Requests that came whole before it are answered; of the one with the violation nothing but a part of its body
-/// can have gone on.
+/// can have gone on. A head that does not end within `limit` bytes behind its first piece reads as an error.
 #[derive(Debug)]
 pub struct Guarded<I> {
     inner: I,
@@ -79,13 +88,16 @@ pub struct Guarded<I> {
     post: Arc<Post>,
     /// What is left to be read of [`POISON`], once there was a violation.
     poison: Option<&'static [u8]>,
+    held: Held,
+    limit: usize,
     /// Something has been read.
     begun: bool,
 }
 
 impl<I> Guarded<I> {
-    pub fn new(inner: I, post: Arc<Post>) -> Self {
-        Self { inner, scanner: Scanner::default(), post, poison: None, begun: false }
+    /// `limit`: bytes of a head.
+    pub fn new(inner: I, post: Arc<Post>, limit: usize) -> Self {
+        Self { inner, scanner: Scanner::default(), post, poison: None, held: Held::default(), limit, begun: false }
     }
 
     pub fn into_inner(self) -> I {
@@ -108,34 +120,64 @@ impl<I> Guarded<I> {
         buf.set_filled(at);
         self.poison(buf);
     }
+
+    /// Takes a later piece of a head from the parser, unless it is the last. `head` is how far the head had been read
+    /// before. True: there is more to wait for.
+    #[cold]
+    fn hold(&mut self, head: Scanner, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<bool> {
+        let piece = &buf.filled()[before..];
+        let goes_on = !piece.is_empty() && self.poison.is_none() && !head.ends_head(piece);
+        if !goes_on && self.held.is_empty() {
+            return Ok(false);
+        }
+        self.held.put(piece);
+        buf.set_filled(before);
+        if goes_on && self.held.len() > self.limit {
+            self.held = Held::default();
+            self.post.overlong.store(true, Relaxed);
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        if !goes_on {
+            self.held.release();
+            self.held.give(buf);
+        }
+        Ok(goes_on)
+    }
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.poison(buf) {
+        if self.held.give(buf) || self.poison(buf) {
             return Poll::Ready(Ok(()));
         }
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
-        if !std::mem::replace(&mut self.begun, true) {
-            let first = &buf.filled()[before..];
-            if first.starts_with(PREFACE) {
-                // HTTP/2 (RFC 9113, 3.4): the parser sees it by its first line and goes no further.
-                self.post.open_tunnel();
-            } else if is_foreign(first) {
-                self.post.violated.store(true, Relaxed);
-                self.poison = Some(&[]);
-                buf.set_filled(before);
+        loop {
+            let before = buf.filled().len();
+            let head = self.scanner.is_in_head().then_some(self.scanner);
+            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+            if !std::mem::replace(&mut self.begun, true) {
+                let first = &buf.filled()[before..];
+                if first.starts_with(PREFACE) {
+                    // HTTP/2 (RFC 9113, 3.4): the parser sees it by its first line and goes no further.
+                    self.post.open_tunnel();
+                } else if is_foreign(first) {
+                    self.post.violated.store(true, Relaxed);
+                    self.poison = Some(&[]);
+                    buf.set_filled(before);
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            if self.post.tunnel.load(Relaxed) {
                 return Poll::Ready(Ok(()));
             }
-        }
-        if !self.post.tunnel.load(Relaxed) {
             if let Err(Violation { at }) = self.scanner.scan(&buf.filled()[before..]) {
                 self.violate(buf, before + at);
             }
             self.post.read.store(self.scanner.read().unwrap_or(0), Relaxed);
+            match head {
+                Some(head) if self.hold(head, buf, before)? => {}
+                _ => return Poll::Ready(Ok(())),
+            }
         }
-        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Where the messages of a client's HTTP/1 connection end.
 
+use memchr::memmem;
+
 use super::chunked::Chunked;
 use super::field::{Field, Framing, Step};
 use super::lines;
@@ -53,6 +55,17 @@ impl Scanner {
     /// How many messages have been read; `None` when a part of one is missing.
     pub(super) fn read(&self) -> Option<u64> {
         self.is_between_messages().then_some(self.begun)
+    }
+
+    /// Whether the head of a message has begun and not ended.
+    pub(super) fn is_in_head(&self) -> bool {
+        matches!(self.state, State::Line { .. } | State::LineStart | State::Field(_) | State::HeadCr)
+    }
+
+    /// Whether the head that is being read ends within `bytes`, which come next. They need not be clear.
+    pub(super) fn ends_head(mut self, bytes: &[u8]) -> bool {
+        let began_before = bytes.iter().take(3).any(|byte| self.scan(&[*byte]).is_err() || !self.is_in_head());
+        began_before || memmem::find(bytes, b"\r\n\r\n").is_some()
     }
 
     /// Reads on. After an error nothing more may be read.

@@ -306,7 +306,7 @@ async fn served(pieces: &[&[u8]], guarded: bool) -> (Vec<(String, Option<Vec<u8>
     let serving = async {
         // An error is what a refused request ends with.
         if guarded {
-            let io = TokioIo::new(Guarded::new(server, Arc::default()));
+            let io = TokioIo::new(Guarded::new(server, Arc::default(), 1 << 16));
             let _ = http1::Builder::new().serve_connection(io, service).await;
         } else {
             let _ = http1::Builder::new().half_close(true).serve_connection(TokioIo::new(server), service).await;
@@ -328,6 +328,81 @@ async fn served(pieces: &[&[u8]], guarded: bool) -> (Vec<(String, Option<Vec<u8>
     let ((), answers) = tokio::join!(serving, asking);
     let heard = heard.lock().unwrap().clone();
     (heard, answers)
+}
+
+/// What the parser reads of these pieces, each of which comes by itself, and then the end.
+async fn parser_reads(pieces: &[&[u8]], limit: usize) -> (Vec<Vec<u8>>, Option<io::ErrorKind>, Arc<Post>) {
+    let post = Arc::new(Post::default());
+    let (mut client, server) = tokio::io::duplex(1 << 16);
+    let mut guarded = Guarded::new(server, post.clone(), limit);
+    let mut reads = Vec::new();
+    let mut buffer = [0; 64];
+    let mut pieces = pieces.iter();
+    loop {
+        let read = tokio::io::AsyncReadExt::read(&mut guarded, &mut buffer);
+        match futures_util::FutureExt::now_or_never(read) {
+            None => match pieces.next() {
+                Some(piece) => client.write_all(piece).await.unwrap(),
+                None => client.shutdown().await.unwrap(),
+            },
+            Some(Ok(0)) => return (reads, None, post),
+            Some(Ok(length)) => reads.push(buffer[..length].to_vec()),
+            Some(Err(error)) => return (reads, Some(error.kind()), post),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_later_pieces_of_a_head_come_when_it_is_whole() {
+    let long = format!("{GET}X: {}\r\n\r\n", "x".repeat(200)).into_bytes();
+    let next = b"GET /next HTTP/1.1\r\n";
+    let last = [&long[100..], next].concat();
+    let pieces = [&long[..10], &long[10..50], &long[50..100], &last, b"Host: a\r\n", b"\r\n", b"GET"];
+    let (reads, error, post) = parser_reads(&pieces, 1000).await;
+    assert_eq!(reads[0], long[..10], "the first piece comes at once");
+    let all = pieces.concat();
+    assert_eq!(reads.concat(), all);
+    let whole = [&long[10..], next].concat();
+    assert_eq!(reads[1..5].concat(), whole, "as large as the parser likes");
+    assert!(reads[1..4].iter().all(|read| read.len() == 64));
+    assert_eq!(reads[5..], [b"Host: a\r\n\r\n".to_vec(), b"GET".to_vec()], "the next head began with it");
+    assert_eq!((error, post.is_violated(), post.is_overlong()), (None, false, false));
+}
+
+#[tokio::test]
+async fn the_end_of_a_head_is_seen_wherever_it_is_cut() {
+    let head = format!("{GET}X: y\r\n\r\n").into_bytes();
+    let all = [&head[..], b"GET / HTTP/1.1\r\nX"].concat();
+    for cut in 2..all.len() {
+        let (reads, ..) = parser_reads(&[&all[..1], &all[1..cut], &all[cut..]], 1000).await;
+        assert_eq!(reads.concat(), all, "{cut}");
+        // Neither a part of the first head behind its first byte, nor the whole of it and then a wait for the second's.
+        assert_eq!(reads.len(), if cut < head.len() { 2 } else { 3 }, "{cut}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_head_that_breaks_off_all_is_given() {
+    let (reads, error, _) = parser_reads(&[b"GET / HT", b"TP/1.1\r\n", b"Host: "], 1000).await;
+    assert_eq!((reads, error), (vec![b"GET / HT".to_vec(), b"TP/1.1\r\nHost: ".to_vec()], None));
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_end_is_an_error_and_takes_no_more_room_than_it_may() {
+    for (first, later) in [("GET / HTTP/1.1\r\nX", "xxxxxxxxxx"), ("GET /", "x"), ("GET / HTTP/1.1\r\n", "X: x\r\n")] {
+        let pieces: Vec<_> = [first].into_iter().chain(std::iter::repeat_n(later, 200)).map(str::as_bytes).collect();
+        let (reads, error, post) = parser_reads(&pieces, 100).await;
+        assert_eq!((reads, error), (vec![first.as_bytes().to_vec()], Some(io::ErrorKind::InvalidData)), "{first:?}");
+        assert!(post.is_overlong() && !post.is_violated());
+    }
+}
+
+#[tokio::test]
+async fn a_violation_in_a_later_piece_is_poison_behind_what_was_held() {
+    let pieces = [&b"GET / HTTP/1.1\r\n"[..], b"Host: a\r\n", b"X: y\n\r\n"];
+    let (reads, error, post) = parser_reads(&pieces, 1000).await;
+    assert_eq!(reads.concat(), [&b"GET / HTTP/1.1\r\nHost: a\r\nX: y"[..], POISON].concat());
+    assert!(error.is_none() && post.is_violated());
 }
 
 #[test]
