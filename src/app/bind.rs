@@ -25,6 +25,11 @@ pub struct Sockets {
 }
 
 impl Sockets {
+    /// Whether TLS is spoken on any of them.
+    pub(super) fn have_tls(&self) -> bool {
+        self.front.iter().flatten().chain(&self.leftover).any(|listener| listener.scheme == Scheme::Https)
+    }
+
     /// Takes the inherited sockets that the configuration asks for, and binds the other addresses. All, or none.
     ///
     /// An inherited socket is the same socket still, with all that waits in it. Where there are fewer of them than

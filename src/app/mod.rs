@@ -128,7 +128,12 @@ impl App {
         let certificates = Certificates::new(metrics.certificates.clone());
         certificates.load(&settings.tls).await.map_err(anyhow::Error::msg)?;
         let mut authority = Authority::new(&settings, &certificates, &metrics);
-        let tls = tls::Acceptor::new(&certificates.store, settings.listen.http2).context("TLS can't be spoken")?;
+        // Its randomness is what takes longest at a start.
+        let tls = sockets
+            .have_tls()
+            .then(|| tls::Acceptor::new(&certificates.store, settings.listen.http2))
+            .transpose()
+            .context("TLS can't be spoken")?;
         let (writer, reader) = table::table();
 
         let (probe_sender, probes) = mpsc::channel(QUEUE);

@@ -29,8 +29,8 @@ pub struct FrontSettings {
     pub access: Option<AccessWriter>,
     pub table: TableReader,
     pub metrics: DataMetrics,
-    /// For the connections of listeners with TLS.
-    pub tls: tls::Acceptor,
+    /// For the connections of listeners with TLS, if there are any.
+    pub tls: Option<tls::Acceptor>,
     /// Requests on plain text are sent to TLS at this port.
     pub redirect: Option<u16>,
     /// What an authority that certificates are ordered from is answered.

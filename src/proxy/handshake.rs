@@ -24,13 +24,14 @@ pub(super) async fn handshake(
     io: Stream<Arc<Pace>>,
     due: Instant,
 ) -> Option<Accepted<Stream<Arc<Pace>>>> {
+    let acceptor = worker.tls.as_ref()?;
     let last_call = async {
         worker.closed().await;
         sleep(LAST_CALL).await;
     };
     let accepted = tokio::select! {
         biased;
-        accepted = timeout_at(due, worker.turnstile.pass(worker.tls.accept(io))) => accepted,
+        accepted = timeout_at(due, worker.turnstile.pass(acceptor.accept(io))) => accepted,
         () = last_call => return None,
     };
     let peer = guest.address;

@@ -46,7 +46,7 @@ pub(super) struct Worker {
     /// Whether HTTP/2 is spoken with who begins with it.
     pub(super) http2: bool,
     pub(super) metrics: DataMetrics,
-    pub(super) tls: tls::Acceptor,
+    pub(super) tls: Option<tls::Acceptor>,
     pub(super) turnstile: Turnstile,
     pub(super) redirect: Option<u16>,
     pub(super) challenges: Option<Challenges>,

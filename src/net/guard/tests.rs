@@ -431,7 +431,7 @@ async fn a_request_is_exhausted_when_it_was_read_whole_and_nothing_behind_it() {
         (pieces([POST, "abc"]), true),
     ] {
         let post = Arc::new(Post::default());
-        let mut io = Guarded::new(text.as_bytes(), post.clone());
+        let mut io = Guarded::new(text.as_bytes(), post.clone(), 1 << 16);
         post.take_up();
         io.read_exact(&mut vec![0; text.len()]).await.unwrap();
         assert_eq!(post.is_exhausted(), exhausted, "{text:?}");

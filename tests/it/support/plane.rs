@@ -14,7 +14,6 @@ use coalmine::table::{
     Alarm, Backend, Budget, Circuit, Lane, Outcomes, Positions, Routed, Router, RoutingTable, Sample, Schedule, Split,
     TableWriter, Terms, Trial, Trying, table,
 };
-use coalmine::tls;
 use http::HeaderValue;
 
 use super::client::{Connection, Response, get};
@@ -63,7 +62,7 @@ impl Plane {
             access: None,
             table: reader,
             metrics: metrics.data.clone(),
-            tls: tls::Acceptor::new(&tls::Store::default(), false).unwrap(),
+            tls: None,
             redirect: None,
             challenges: None,
             stop: stop.clone(),
