@@ -172,7 +172,8 @@ fn what_has_one_meaning_passes_in_pieces_of_any_size() {
             );
         }
     }
-    assert_eq!(scanned(good().concat().as_bytes()), Ok(Scanner::default()), "pipelined");
+    let pipelined = scanned(good().concat().as_bytes()).map(|scanner| scanner.read());
+    assert_eq!(pipelined, Ok(Some(good().len() as u64)));
 }
 
 #[test]
