@@ -55,6 +55,7 @@ impl<I: AsyncRead + Unpin, F> Lookout<I, F> {
 }
 
 impl<I: AsyncRead + Unpin, F: Unpin> AsyncRead for Lookout<I, F> {
+    #[inline]
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }

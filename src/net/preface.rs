@@ -57,6 +57,7 @@ impl<I: AsyncRead + Unpin> Preface<I> {
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Preface<I> {
+    #[inline]
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.decided || buf.remaining() < PREFACE.len() {
             return Pin::new(&mut self.inner).poll_read(cx, buf);

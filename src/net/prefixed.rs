@@ -37,6 +37,7 @@ impl<I> Prefixed<I> {
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Prefixed<I> {
+    #[inline]
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.head.is_empty() {
             return Pin::new(&mut self.inner).poll_read(cx, buf);

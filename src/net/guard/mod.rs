@@ -123,7 +123,6 @@ impl<I> Guarded<I> {
 
     /// Takes a later piece of a head from the parser, unless it is the last. `head` is how far the head had been read
     /// before. True: there is more to wait for.
-    #[cold]
     fn hold(&mut self, head: Scanner, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<bool> {
         let piece = &buf.filled()[before..];
         let goes_on = !piece.is_empty() && self.poison.is_none() && !head.ends_head(piece);
@@ -145,39 +144,52 @@ impl<I> Guarded<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.held.give(buf) || self.poison(buf) {
-            return Poll::Ready(Ok(()));
-        }
-        loop {
-            let before = buf.filled().len();
-            let head = self.scanner.is_in_head().then_some(self.scanner);
-            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
-            if !std::mem::replace(&mut self.begun, true) {
-                let first = &buf.filled()[before..];
-                if first.starts_with(PREFACE) {
-                    // HTTP/2 (RFC 9113, 3.4): the parser sees it by its first line and goes no further.
-                    self.post.open_tunnel();
-                } else if is_foreign(first) {
-                    self.post.violated.store(true, Relaxed);
-                    self.poison = Some(&[]);
-                    buf.set_filled(before);
-                    return Poll::Ready(Ok(()));
-                }
-            }
-            if self.post.tunnel.load(Relaxed) {
+impl<I: AsyncRead + Unpin> Guarded<I> {
+    #[inline]
+    fn poll_piece(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        if !std::mem::replace(&mut self.begun, true) {
+            let first = &buf.filled()[before..];
+            if first.starts_with(PREFACE) {
+                // HTTP/2 (RFC 9113, 3.4): the parser sees it by its first line and goes no further.
+                self.post.open_tunnel();
+            } else if is_foreign(first) {
+                self.post.violated.store(true, Relaxed);
+                self.poison = Some(&[]);
+                buf.set_filled(before);
                 return Poll::Ready(Ok(()));
             }
+        }
+        if !self.post.tunnel.load(Relaxed) {
             if let Err(Violation { at }) = self.scanner.scan(&buf.filled()[before..]) {
                 self.violate(buf, before + at);
             }
             self.post.read.store(self.scanner.read().unwrap_or(0), Relaxed);
-            match head {
-                Some(head) if self.hold(head, buf, before)? => {}
-                _ => return Poll::Ready(Ok(())),
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The rest of a head that did not come at once.
+    #[cold]
+    fn poll_rest(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let (before, head) = (buf.filled().len(), self.scanner);
+            ready!(self.poll_piece(cx, buf))?;
+            if self.post.tunnel.load(Relaxed) || !self.hold(head, buf, before)? {
+                return Poll::Ready(Ok(()));
             }
         }
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
+    #[inline]
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.held.give(buf) || self.poison(buf) {
+            return Poll::Ready(Ok(()));
+        }
+        if self.scanner.is_in_head() { self.poll_rest(cx, buf) } else { self.poll_piece(cx, buf) }
     }
 }
 
