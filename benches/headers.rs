@@ -46,8 +46,8 @@ fn forward(c: &mut Criterion) {
         c.bench_function(&format!("headers/request of {name}"), |b| {
             // The map is given back, so that dropping it is not measured.
             let forwarded = |mut fields: HeaderMap| {
-                let found = scan(&fields);
-                forward_request(&mut fields, &found, Version::HTTP_11, sender, true);
+                let mut found = scan(&fields);
+                forward_request(&mut fields, &mut found, Version::HTTP_11, sender, true);
                 fields
             };
             b.iter_batched(|| fields.clone(), forwarded, BatchSize::SmallInput);

@@ -145,7 +145,7 @@ impl<I> Guarded<I> {
 }
 
 impl<I: AsyncRead + Unpin> Guarded<I> {
-    #[inline]
+    #[inline(always)]
     fn poll_piece(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::future::Either;
 use http::Response;
 use hyper::body::Incoming;
 
@@ -206,7 +207,7 @@ async fn head(
     exchange: &Exchange,
     errand: &Errand,
     connection: &mut Connection,
-    mut sent: Pin<&mut impl Future<Output = Sent>>,
+    mut sent: Pin<&mut Either<impl Future<Output = Sent>, impl Future<Output = Sent>>>,
     answer: &mut Answer,
 ) -> Result<(), GivenUp> {
     let (worker, pace) = (&client.worker, &client.pace);

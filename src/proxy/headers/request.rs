@@ -35,12 +35,12 @@ impl Sender {
 }
 
 /// Takes hop-by-hop fields off a request and puts on where it came from. `found` is what [`scan`](super::scan) found in
-/// `headers`, `version` the version that the request came with.
+/// `headers`, `version` the version that the request came with. What was found of the host may be taken.
 ///
 /// `Host` stays as it is. `X-Forwarded-For`, `-Proto`, `-Host`, `X-Real-IP` and `Forwarded` of a sender that is not
 /// trusted are dropped; those of a trusted one are kept, and its address is added to `X-Forwarded-For`. `TE: trailers`
 /// is renewed for the next hop (RFC 9110, 10.1.4). Fields such as `X_Forwarded_For` are dropped whoever sent them.
-pub fn forward_request(headers: &mut HeaderMap, found: &Found, version: Version, sender: &Sender, via: bool) {
+pub fn forward_request(headers: &mut HeaderMap, found: &mut Found, version: Version, sender: &Sender, via: bool) {
     let trailers = found.te && accepts_trailers(headers);
     hop::strip(headers, found);
     if found.twins {
@@ -63,10 +63,10 @@ pub fn forward_request(headers: &mut HeaderMap, found: &Found, version: Version,
     if !kept(headers, X_FORWARDED_PROTO) {
         headers.insert(X_FORWARDED_PROTO, sender.scheme.clone());
     }
-    if let Some(host) = &found.host
-        && !kept(headers, X_FORWARDED_HOST)
+    if !kept(headers, X_FORWARDED_HOST)
+        && let Some(host) = found.host.take()
     {
-        headers.insert(X_FORWARDED_HOST, host.clone());
+        headers.insert(X_FORWARDED_HOST, host);
     }
     if via {
         headers.append(VIA, via_value(version));
@@ -113,8 +113,8 @@ mod tests {
             headers.append(*name, HeaderValue::from_static(value));
         }
         let sender = Sender::new([10, 1, 2, 3].into(), Scheme::Http, &[trusted.parse().unwrap()]);
-        let found = hop::scan(&headers);
-        forward_request(&mut headers, &found, Version::HTTP_11, &sender, true);
+        let mut found = hop::scan(&headers);
+        forward_request(&mut headers, &mut found, Version::HTTP_11, &sender, true);
         headers
     }
 

@@ -114,24 +114,29 @@ impl Connection {
 
     /// Begins an exchange. The future that [`Connection::poll_response`] takes has to be polled until it is ready, or
     /// the connection be dropped.
-    pub(super) fn send(&mut self, request: Request<Upload>) -> impl Future<Output = Sent> + use<> {
+    pub(super) fn send(
+        &mut self,
+        request: Request<Upload>,
+    ) -> Either<impl Future<Output = Sent> + use<>, impl Future<Output = Sent> + use<>> {
         match self {
             Self::Http1(connection) => Either::Left(connection.send(request)),
             Self::Http2(stream) => Either::Right(stream.send(request)),
         }
     }
 
-    /// Moves the exchange on: ready when the response's head has been filled in.
+    /// Moves the exchange on: ready when the response's head has been filled in, which is not moved through more hands
+    /// than it must be.
     pub(super) fn poll_response(
         &mut self,
-        sent: Pin<&mut impl Future<Output = Sent>>,
+        sent: Pin<&mut Either<impl Future<Output = Sent>, impl Future<Output = Sent>>>,
         answer: &mut Option<Response<Incoming>>,
         pace: &Pace,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Box<Unanswered>>> {
-        match self {
-            Self::Http1(connection) => connection.poll_response(sent, answer, cx),
-            Self::Http2(_) => {
+        match (self, sent.as_pin_mut()) {
+            (Self::Http1(connection), Either::Left(sent)) => connection.poll_response(sent, answer, cx),
+            (_, Either::Left(sent)) => fill(answer, sent.poll(cx)),
+            (_, Either::Right(sent)) => {
                 // The upload runs in a task of its own, and where it ends another deadline begins.
                 pace.watch(cx.waker());
                 fill(answer, sent.poll(cx))
