@@ -48,7 +48,7 @@ const MISTAKES: usize = 100;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 
-/// How long a client that floods keeps the connection that it has spent.
+/// How long a client that floods keeps the connection that it has spent, at least; at most twice as long.
 const PENANCE: Duration = Duration::from_secs(1);
 
 /// Serves requests until the client closes, is idle for too long, floods, or the worker stops.
@@ -70,7 +70,8 @@ where
         && let Some(_seat) = Seat::take(&worker.crowd.penitents)
     {
         drop((streams, pace));
-        let _ = timeout(PENANCE, worker.closed()).await;
+        // Not all at the same moment: they come back together, too.
+        let _ = timeout(PENANCE.mul_f64(1.0 + fastrand::f64()), worker.closed()).await;
     }
 }
 
