@@ -1,6 +1,8 @@
 //! Every failure of a backend ends in 502, 503 or 504 that names its kind, or in a body that is plainly broken off.
 
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
@@ -30,6 +32,18 @@ fn a_connection_that_is_never_taken_is_given_up_after_the_connect_timeout() {
     let response = coalmine.get("/");
     assert!(matches!(response.status(), 502 | 504), "{response:?}");
     assert!(response.text().contains("connect"), "{}", response.text());
+}
+
+#[test]
+fn a_connection_whose_first_packet_is_lost_costs_a_second_and_no_error() {
+    let full = Full::start();
+    let coalmine = Config::new().service(Service::new("web").track("stable", 1, &[full.address])).start();
+    let mut client = coalmine.connect();
+    client.send(request("GET", "/", &[]));
+    eventually("the request waits", || coalmine.metric("coalmine_requests_in_flight", &[]) == 1.0);
+    full.take_all();
+    let response = client.receive();
+    assert_eq!((response.status(), response.text().as_str()), (200, "late"), "{response:?}");
 }
 
 #[test]
@@ -220,7 +234,7 @@ fn assert_failure(response: &Response, status: u16, kind: &str) {
 /// Listens, but its queue is full: the kernel drops every further attempt to connect.
 struct Full {
     address: SocketAddr,
-    _socket: Socket,
+    listener: TcpListener,
     _queue: Vec<TcpStream>,
 }
 
@@ -229,10 +243,28 @@ impl Full {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         socket.listen(0).unwrap();
-        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let listener = TcpListener::from(socket);
+        let address = listener.local_addr().unwrap();
         let connect = || TcpStream::connect_timeout(&address, DEADLINE / 50).ok();
         let queue: Vec<_> = std::iter::from_fn(connect).take(16).collect();
         assert!(queue.len() < 16, "the queue does not fill");
-        Self { address, _socket: socket, _queue: queue }
+        Self { address, listener, _queue: queue }
+    }
+
+    /// From now on every connection is taken and its first request answered, by a thread that ends with the test run.
+    fn take_all(self) {
+        let answer = |mut connection: TcpStream| -> std::io::Result<()> {
+            connection.set_read_timeout(Some(DEADLINE))?;
+            if connection.read(&mut [0; 4096])? > 0 {
+                connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlate")?;
+            }
+            Ok(())
+        };
+        thread::spawn(move || {
+            while let Ok((connection, _)) = self.listener.accept() {
+                // What only filled the queue, or the balancer gave up, says nothing.
+                thread::spawn(move || answer(connection));
+            }
+        });
     }
 }

@@ -71,7 +71,7 @@ pub(crate) struct RawTimeout {
 
 impl Default for RawTimeout {
     fn default() -> Self {
-        Self { connect: "1s".into(), response: "10s".into(), idle: "60s".into(), tunnel: "1h".into() }
+        Self { connect: "1500ms".into(), response: "10s".into(), idle: "60s".into(), tunnel: "1h".into() }
     }
 }
 

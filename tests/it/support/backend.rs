@@ -62,8 +62,12 @@ impl Backend {
             flooded: AtomicU64::new(0),
             ended: AtomicUsize::new(0),
         });
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        // Not std's 128: floods on this one thread may keep it from taking connections for a while.
+        listener.listen(4096).unwrap();
         listener.set_nonblocking(true).unwrap();
+        let listener = std::net::TcpListener::from(listener);
         let address = listener.local_addr().unwrap();
         let end = CancellationToken::new();
         let backend = Self { id: id.to_owned(), address, state: state.clone(), _end: end.clone().drop_guard() };
