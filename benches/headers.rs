@@ -1,7 +1,7 @@
 //! What a proxy does to the fields of a browser's request and of its answer.
 
 use coalmine::model::Scheme;
-use coalmine::proxy::headers::{Sender, forward_request, forward_response, scan};
+use coalmine::proxy::headers::{Sender, forward_request, forward_response, introduce, scan};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
@@ -47,7 +47,8 @@ fn forward(c: &mut Criterion) {
             // The map is given back, so that dropping it is not measured.
             let forwarded = |mut fields: HeaderMap| {
                 let mut found = scan(&fields);
-                forward_request(&mut fields, &mut found, Version::HTTP_11, sender, true);
+                let origin = forward_request(&mut fields, &mut found, Version::HTTP_11, sender);
+                introduce(&mut fields, &origin, sender, true);
                 fields
             };
             b.iter_batched(|| fields.clone(), forwarded, BatchSize::SmallInput);

@@ -93,8 +93,7 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
 
     let mut exchange = Exchange::new(backend, turn, client.pace.clone(), began, trial, entry);
     let version = std::mem::replace(request.version_mut(), Version::HTTP_11);
-    let named = found.host.is_some();
-    forward_request(request.headers_mut(), &mut found, version, &client.guest.sender, client.worker.via);
+    let origin = forward_request(request.headers_mut(), &mut found, version, &client.guest.sender);
     if request.body().is_some() && !request.headers().contains_key(CONTENT_LENGTH) {
         // hyper takes a GET of unknown length for one without a body unless it is told.
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -103,7 +102,7 @@ pub(super) async fn handle(client: Arc<Client>, request: Request<Incoming>) -> R
         client.tunnel.ask(true);
         Upgrade::renew(&mut request);
     }
-    let mut errand = Errand::new(request, &exchange.backend, generation, named, pinned);
+    let mut errand = Errand::new(request, origin, &exchange.backend, generation, pinned);
     errand.upgrade = upgrade;
     if found.grpc {
         errand.deadline = timeout.map(|timeout| client.pace.after(began, timeout));

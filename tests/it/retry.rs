@@ -508,6 +508,23 @@ fn the_configuration_bounds_retries_from_stable_to_stable() {
     }
 }
 
+#[test]
+fn what_is_sent_once_more_says_once_where_it_came_from() {
+    let (stable, canary) = (Backend::start("stable"), Backend::start("canary"));
+    canary.on("/x", Script::new().read_body().close());
+    let service =
+        Service::new("web").probe("timeout = \"5s\"").named("stable", 0, &[&stable]).named("canary", 1, &[&canary]);
+    let coalmine = Config::new().service(service).listen("trusted_proxies = [\"127.0.0.0/8\"]").start_admitted();
+    let fields = ["X-Forwarded-For: 203.0.113.7", "Via: 1.0 fred"];
+    assert_eq!(coalmine.connect().request("GET", "/x", &fields).text(), "stable");
+    for backend in [&canary, &stable] {
+        let [request] = &backend.requests()[..] else { panic!("one request") };
+        assert_eq!(request.head.all("x-forwarded-for"), ["203.0.113.7, 127.0.0.1"], "{}", backend.id);
+        assert_eq!(request.head.all("x-forwarded-host"), ["test"], "{}", backend.id);
+        assert_eq!(request.head.all("via").join(", "), "1.0 fred, 1.1 coalmine", "{}", backend.id);
+    }
+}
+
 /// A balancer that sends everything to the canary first.
 fn all_to_canary(response_timeout: &str) -> (Backend, Backend, Coalmine) {
     all_to_canary_with(response_timeout, "")

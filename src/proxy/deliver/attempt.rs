@@ -91,7 +91,7 @@ pub(super) async fn attempt(client: &Client, exchange: &Exchange, errand: &mut E
             worker.pool.put(&exchange.backend, connection, Instant::now());
             return Ended::Left(other);
         }
-        let Some(mut request) = errand.take(&exchange.backend) else { return Ended::Failed(Failure::Closed) };
+        let Some(mut request) = errand.take(client, &exchange.backend) else { return Ended::Failed(Failure::Closed) };
         if errand.upgrade.is_some() {
             connection.reserve();
         } else if exchange.backend.upstream.h2 && form::http2(&mut request, exchange.backend.secure.is_some()).is_none()

@@ -5,6 +5,8 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri};
 
 use super::super::choice::Pinned;
 use super::super::exchange::Exchange;
+use super::super::handler::Client;
+use super::super::headers::{Origin, introduce};
 use super::super::upgrade::Upgrade;
 use super::super::upload::Upload;
 use super::super::upstream::form;
@@ -23,8 +25,9 @@ pub(in crate::proxy) struct Errand {
     request: Option<Request<Upload>>,
     /// What is sent next when that has been sent.
     spare: Option<Spare>,
-    /// The request came with a host; else each backend gets its own address as one.
-    named: bool,
+    origin: Origin,
+    /// What is sent next says already where it came from.
+    introduced: bool,
     safe: bool,
     bodiless: bool,
     /// By its method.
@@ -46,12 +49,12 @@ pub(in crate::proxy) struct Errand {
 }
 
 impl Errand {
-    /// `backend`: the one that is tried first. `named`: the request has a `Host`. `pinned`: why its backend was chosen.
+    /// `backend`: the one that is tried first. `pinned`: why it was chosen.
     pub(in crate::proxy) fn new(
         mut request: Request<Upload>,
+        origin: Origin,
         backend: &Backend,
         generation: u64,
-        named: bool,
         pinned: Pinned,
     ) -> Self {
         let spec = &backend.terms.retry;
@@ -64,7 +67,8 @@ impl Errand {
         Self {
             request: Some(request),
             spare: None,
-            named,
+            origin,
+            introduced: false,
             safe,
             bodiless,
             repeatable,
@@ -82,17 +86,23 @@ impl Errand {
         !self.bodiless
     }
 
-    /// What goes to `backend`. `None` when nothing is left that could.
-    pub(super) fn take(&mut self, backend: &Backend) -> Option<Request<Upload>> {
+    /// What goes to `backend`, on behalf of `client`. `None` when nothing is left that could.
+    pub(super) fn take(&mut self, client: &Client, backend: &Backend) -> Option<Request<Upload>> {
         if self.request.is_none() {
-            self.request = Some(self.spare.take()?.into_request());
+            let spare = self.spare.take()?;
+            self.introduced = spare.introduced;
+            self.request = Some(spare.into_request());
         }
         let request = self.request.as_mut()?;
-        if !self.named {
+        if !self.origin.is_named() {
+            // Each backend gets its own address as a host.
             request.headers_mut().insert(HOST, backend.authority.clone());
         }
-        if self.repeatable || backend.upstream.h2 {
-            self.spare = Spare::of(request);
+        if self.spare.is_none() && (self.repeatable || backend.upstream.h2) {
+            self.spare = Spare::of(request, self.introduced);
+        }
+        if !std::mem::replace(&mut self.introduced, true) {
+            introduce(request.headers_mut(), &self.origin, &client.guest.sender, client.worker.via);
         }
         self.written += 1;
         self.request.take()
@@ -102,7 +112,6 @@ impl Errand {
     pub(super) fn put_back(&mut self, mut unsent: Request<Upload>) {
         form::http1(&mut unsent);
         self.request = Some(unsent);
-        self.spare = None;
         self.written -= 1;
     }
 
@@ -140,7 +149,7 @@ impl Errand {
     /// The service that the request belongs to now.
     pub(super) fn service<'t>(&self, table: &'t RoutingTable) -> Option<&'t Routed> {
         let (_, uri, host) = self.head()?;
-        let host = host.filter(|_| self.named).and_then(|host| host_name(host.to_str().ok()?));
+        let host = host.filter(|_| self.origin.is_named()).and_then(|host| host_name(host.to_str().ok()?));
         table.route(host.unwrap_or(""), uri.path())
     }
 

@@ -12,16 +12,18 @@ pub(super) struct Spare {
     pub(super) uri: Uri,
     fields: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Upload,
+    /// It says already where it came from.
+    pub(super) introduced: bool,
 }
 
 impl Spare {
     /// `None` when the body is not kept.
-    pub(super) fn of(request: &Request<Upload>) -> Option<Self> {
+    pub(super) fn of(request: &Request<Upload>, introduced: bool) -> Option<Self> {
         let body = request.body().again()?;
         let headers = request.headers();
         let mut fields = Vec::with_capacity(headers.len());
         fields.extend(headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-        Some(Self { method: request.method().clone(), uri: request.uri().clone(), fields, body })
+        Some(Self { method: request.method().clone(), uri: request.uri().clone(), fields, body, introduced })
     }
 
     pub(super) fn host(&self) -> Option<&HeaderValue> {
@@ -52,7 +54,7 @@ mod tests {
         for (name, value) in [("host", "x"), ("cookie", "1"), ("accept", "*/*"), ("cookie", "2")] {
             request.headers_mut().append(name, HeaderValue::from_static(value));
         }
-        let spare = Spare::of(&request).unwrap();
+        let spare = Spare::of(&request, false).unwrap();
         assert_eq!(spare.host(), Some(&HeaderValue::from_static("x")));
         let again = spare.into_request();
         assert_eq!((again.method(), again.uri()), (request.method(), request.uri()));

@@ -9,7 +9,7 @@ mod upgrade;
 
 pub use authority::{agree, is_target, join_cookies};
 pub use hop::{Found, scan, strip_trailers};
-pub use request::{Sender, forward_request};
+pub use request::{Origin, Sender, forward_request, introduce};
 pub use response::forward_response;
 pub use upgrade::{asks_for_websocket, drop_reply, grants_websocket, put_key, renew_upgrade, replies};
 

@@ -34,13 +34,31 @@ impl Sender {
     }
 }
 
-/// Takes hop-by-hop fields off a request and puts on where it came from. `found` is what [`scan`](super::scan) found in
-/// `headers`, `version` the version that the request came with. What was found of the host may be taken.
+/// Where a request came from, for whoever it is sent to: put on each time that it is sent, so that what is kept of it
+/// to be sent again is only what came.
+#[derive(Debug)]
+pub struct Origin {
+    /// Its `Host`, if it came with one.
+    host: Option<HeaderValue>,
+    /// It says itself where it came from, and is believed.
+    told: bool,
+    /// The version that it came with, for `Via`.
+    received: Version,
+}
+
+impl Origin {
+    pub fn is_named(&self) -> bool {
+        self.host.is_some()
+    }
+}
+
+/// Takes off a request what is not for the next hop. `found` is what [`scan`](super::scan) found in `headers`, `received`
+/// the version that the request came with. What was found of the host is taken.
 ///
 /// `Host` stays as it is. `X-Forwarded-For`, `-Proto`, `-Host`, `X-Real-IP` and `Forwarded` of a sender that is not
-/// trusted are dropped; those of a trusted one are kept, and its address is added to `X-Forwarded-For`. `TE: trailers`
-/// is renewed for the next hop (RFC 9110, 10.1.4). Fields such as `X_Forwarded_For` are dropped whoever sent them.
-pub fn forward_request(headers: &mut HeaderMap, found: &mut Found, version: Version, sender: &Sender, via: bool) {
+/// trusted are dropped. `TE: trailers` is renewed for the next hop (RFC 9110, 10.1.4). Fields such as `X_Forwarded_For`
+/// are dropped whoever sent them.
+pub fn forward_request(headers: &mut HeaderMap, found: &mut Found, received: Version, sender: &Sender) -> Origin {
     let trailers = found.te && accepts_trailers(headers);
     hop::strip(headers, found);
     if found.twins {
@@ -56,7 +74,14 @@ pub fn forward_request(headers: &mut HeaderMap, found: &mut Found, version: Vers
             headers.remove(name);
         }
     }
-    let kept = |headers: &HeaderMap, name| found.forwarded && sender.trusted && headers.contains_key(name);
+    Origin { host: found.host.take(), told: found.forwarded && sender.trusted, received }
+}
+
+/// Puts on a request where it came from. What a trusted sender said of that is kept, and its address is added to
+/// `X-Forwarded-For`.
+#[inline]
+pub fn introduce(headers: &mut HeaderMap, origin: &Origin, sender: &Sender, via: bool) {
+    let kept = |headers: &HeaderMap, name| origin.told && headers.contains_key(name);
     let chain =
         if kept(headers, X_FORWARDED_FOR) { appended(headers, &sender.address) } else { sender.address.clone() };
     headers.insert(X_FORWARDED_FOR, chain);
@@ -64,12 +89,12 @@ pub fn forward_request(headers: &mut HeaderMap, found: &mut Found, version: Vers
         headers.insert(X_FORWARDED_PROTO, sender.scheme.clone());
     }
     if !kept(headers, X_FORWARDED_HOST)
-        && let Some(host) = found.host.take()
+        && let Some(host) = &origin.host
     {
-        headers.insert(X_FORWARDED_HOST, host);
+        headers.insert(X_FORWARDED_HOST, host.clone());
     }
     if via {
-        headers.append(VIA, via_value(version));
+        headers.append(VIA, via_value(origin.received));
     }
 }
 
@@ -114,7 +139,8 @@ mod tests {
         }
         let sender = Sender::new([10, 1, 2, 3].into(), Scheme::Http, &[trusted.parse().unwrap()]);
         let mut found = hop::scan(&headers);
-        forward_request(&mut headers, &mut found, Version::HTTP_11, &sender, true);
+        let origin = forward_request(&mut headers, &mut found, Version::HTTP_11, &sender);
+        introduce(&mut headers, &origin, &sender, true);
         headers
     }
 
