@@ -74,6 +74,37 @@ demo: ## run the balancer with two backends, break the canary, watch it leave an
 build: ## build target/release/coalmine
 	$(CARGO) build --release
 
+# The build that learns: what is hot and what is cold under the load of benches/training tells the compiler what to lay
+# out for speed and what for size (profile-guided optimization). The source is the same, so is what it does.
+TRAINING := $(CURDIR)/target/training
+PROFILE := $(TRAINING)/coalmine.profdata
+
+.PHONY: release
+release: ## build target/trained/coalmine, the program to ship: compiled, run under a load, compiled again; 10 to 20 minutes
+	@$(NEED)
+	need "the training" "setpriv taskset" "util-linux"
+	host=$$(rustc -vV | sed -n 's/^host: //p')
+	profdata=$$(rustc --print sysroot)/lib/rustlib/$$host/bin/llvm-profdata
+	if [[ ! -x $$profdata ]] && ! rustup component add llvm-tools; then
+	    echo "release: $$profdata is missing, and rustup did not bring it: install the toolchain's component llvm-tools" >&2
+	    exit 1
+	fi
+	compile() { $(CARGO) build --release --locked --bin coalmine --target "$$host" --target-dir "$$1"; }
+	echo "release: 1 of 3, the program with counters"
+	RUSTFLAGS="-Cprofile-generate=$(TRAINING)/counts" compile $(TRAINING)
+	learner=$(TRAINING)/$$host/release/coalmine
+	if [[ ! $(PROFILE) -nt $$learner ]]; then
+	    echo "release: 2 of 3, its training"
+	    # What was compiled by an older profile goes: cargo does not see that the profile is another.
+	    rm -rf $(TRAINING)/counts target/trained
+	    COALMINE_BIN=$$learner $(CARGO) test --quiet --locked --bench training -- --run
+	    "$$profdata" merge -o $(PROFILE) $(TRAINING)/counts
+	fi
+	echo "release: 3 of 3, the program"
+	RUSTFLAGS="-Cprofile-use=$(PROFILE)" compile target/trained
+	install -m 755 "target/trained/$$host/release/coalmine" target/trained/coalmine
+	echo "release: target/trained/coalmine"
+
 .PHONY: test
 test: setup-test ## run all tests, against a real redis-server and with foreign clients
 	$(CARGO) test
@@ -183,16 +214,23 @@ setup-bench: ## install what the benches need: the peers, wrk, h2load, valgrind,
 	need "the benches" "nginx haproxy wrk h2load valgrind redis-server setpriv taskset" \
 	    "nginx-light haproxy wrk nghttp2-client valgrind redis-server util-linux"
 
+# What is measured is what is shipped; BUILD=plain measures the build of `make build`.
+BUILD ?= trained
+ifeq ($(BUILD),trained)
+MEASURED := release
+bench-compare bench-attack bench-eject: export COALMINE_BIN ?= $(CURDIR)/target/trained/coalmine
+endif
+
 .PHONY: bench-compare
-bench-compare: setup-bench ## measure beside nginx and HAProxy; PEERS=all adds Envoy, Traefik and Caddy
+bench-compare: setup-bench $(MEASURED) ## measure beside nginx and HAProxy; PEERS=all adds Envoy, Traefik and Caddy
 	$(CARGO) bench --bench compare -- --run $(ARGS)
 
 .PHONY: bench-attack
-bench-attack: setup-bench ## measure a good client's wait, and the memory, under attack; ARGS="--attacks NAME"
+bench-attack: setup-bench $(MEASURED) ## measure a good client's wait, and the memory, under attack; ARGS="--attacks NAME"
 	$(CARGO) bench --bench attack -- --run $(ARGS)
 
 .PHONY: bench-eject
-bench-eject: setup-bench ## measure how fast an alert takes the canary out under load
+bench-eject: setup-bench $(MEASURED) ## measure how fast an alert takes the canary out under load
 	$(CARGO) bench --bench ejection -- --run $(ARGS)
 
 .PHONY: image

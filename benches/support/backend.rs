@@ -114,7 +114,7 @@ async fn serve(mut stream: TcpStream, answers: &Answers, seen: &Seen) -> std::io
     stream.set_nodelay(true)?;
     let mut buffer = Vec::with_capacity(HEAD_LIMIT);
     loop {
-        if stream.read_buf(&mut buffer).await? == 0 || buffer.len() >= HEAD_LIMIT {
+        if stream.read_buf(&mut buffer).await? == 0 {
             return Ok(());
         }
         while let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -127,6 +127,9 @@ async fn serve(mut stream: TcpStream, answers: &Answers, seen: &Seen) -> std::io
             buffer.drain(..end + 4);
             swallow(&mut stream, &mut buffer, body).await?;
             stream.write_all(answer).await?;
+        }
+        if buffer.len() >= HEAD_LIMIT {
+            return Ok(());
         }
     }
 }
