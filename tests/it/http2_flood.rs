@@ -58,7 +58,7 @@ fn who_floods_can_not_come_back_at_once() {
         client.raw(&noise).unwrap();
         assert_eq!(client.next_of(GOAWAY).map(|frame| frame.code()), Some(ENHANCE_YOUR_CALM), "{what}");
         while client.next().is_some() {}
-        assert!(began.elapsed() >= Duration::from_secs(1), "{what}: {:?}", began.elapsed());
+        assert!(began.elapsed() >= Duration::from_secs(3), "{what}: {:?}", began.elapsed());
         assert_eq!(Http2::open(coalmine.http).get("/").text(), "a");
     }
     eventually("both are gone", || coalmine.metric("coalmine_client_connections", &[]) == 0.0);
@@ -166,7 +166,12 @@ fn a_client_with_more_streams_than_allowed_is_refused_the_rest() {
 /// Sends the `n`th piece of a flood, for many `n`, until the connection ends. Gives the code of the GOAWAY that came.
 fn flood(mut client: Frames, piece: impl Fn(u32) -> Vec<u8>) -> Option<u32> {
     let mut reader = client.reader();
-    let answer = thread::spawn(move || reader.next_of(GOAWAY).map(|frame| frame.code()));
+    let answer = thread::spawn(move || {
+        let code = reader.next_of(GOAWAY).map(|frame| frame.code());
+        // The connection is held, and nobody reads from it: who waits to send more need not wait for its end.
+        reader.leave();
+        code
+    });
     for batch in 0..BATCHES {
         let bytes: Vec<u8> = (batch * BATCH..(batch + 1) * BATCH).flat_map(&piece).collect();
         if client.raw(&bytes).is_err() || answer.is_finished() {

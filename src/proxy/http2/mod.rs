@@ -48,8 +48,9 @@ const MISTAKES: usize = 100;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 
-/// How long a client that floods keeps the connection that it has spent, at least; at most twice as long.
-const PENANCE: Duration = Duration::from_secs(1);
+/// How long a client that floods keeps the connection that it has spent, at least; at most twice as long. Long beside the
+/// milliseconds in which it fills one: what it sends meanwhile it cannot send through another.
+const PENANCE: Duration = Duration::from_secs(3);
 
 /// Serves requests until the client closes, is idle for too long, floods, or the worker stops.
 ///

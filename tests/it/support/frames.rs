@@ -1,7 +1,7 @@
 //! One side of an HTTP/2 connection on which the test writes every frame itself.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use super::eventually::DEADLINE;
 
@@ -70,6 +70,12 @@ impl Frames {
     /// Another hand on the same connection, for a thread that reads.
     pub(crate) fn reader(&self) -> Self {
         Self { stream: self.stream.try_clone().unwrap(), buffer: self.buffer.clone() }
+    }
+
+    /// Ends the connection for all its hands.
+    pub(crate) fn leave(&self) {
+        // It may have ended.
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
