@@ -9,10 +9,11 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
 # The mounts keep downloads and objects from one build to the next, and out of the layers.
+# Two cores, and several minutes: the program is compiled, run under a load and compiled again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked \
-    && install -D target/release/coalmine /usr/local/bin/coalmine
+    make release \
+    && install -D target/trained/coalmine /usr/local/bin/coalmine
 
 FROM debian:bookworm-slim
 # Port 80 without root. Where all capabilities are dropped, NET_BIND_SERVICE has to be added again, or exec is refused.

@@ -234,7 +234,7 @@ bench-eject: setup-bench $(MEASURED) ## measure how fast an alert takes the cana
 	$(CARGO) bench --bench ejection -- --run $(ARGS)
 
 .PHONY: image
-image: build ## build the container image without an engine, by buildah, and try it; as root
+image: release ## build the container image without an engine, by buildah, and try it; as root
 	@$(NEED)
 	need "the image" "buildah debootstrap unshare ip curl" "buildah debootstrap util-linux iproute2 curl"
 	ansible/lab/image $(ARGS)
