@@ -10,7 +10,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::crowd::Seat;
+use super::crowd::Stay;
 use super::worker::Worker;
 use crate::metrics::Refused;
 use crate::model::Scheme;
@@ -38,10 +38,10 @@ pub(super) fn refuse(worker: &Arc<Worker>, scheme: Scheme, tcp: TcpStream, reaso
     if told.is_err() {
         return;
     }
-    match Seat::take(&worker.crowd.farewells) {
-        Some(seat) => worker.spawn_uncounted(async move {
+    match Stay::begin(&worker.crowd.farewells) {
+        Some(stay) => worker.spawn_uncounted(async move {
             let _ = tokio::time::timeout(PATIENCE, read_on(tcp)).await;
-            drop(seat);
+            drop(stay);
         }),
         None => {
             let _ = (&*socket).read(&mut [0; 4096]);

@@ -34,18 +34,18 @@ impl Count {
     }
 }
 
-/// One of a [`Count`], for as long as it lives.
+/// Somebody is in a [`Count`], for as long as this lives.
 #[derive(Debug)]
-pub(in crate::proxy) struct Seat(Arc<Count>);
+pub(in crate::proxy) struct Stay(Arc<Count>);
 
-impl Seat {
+impl Stay {
     /// `None`: the limit is reached.
-    pub(in crate::proxy) fn take(count: &Arc<Count>) -> Option<Self> {
+    pub(in crate::proxy) fn begin(count: &Arc<Count>) -> Option<Self> {
         count.enter().then(|| Self(count.clone()))
     }
 }
 
-impl Drop for Seat {
+impl Drop for Stay {
     fn drop(&mut self) {
         self.0.leave();
     }
@@ -56,13 +56,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_as_many_seats_as_the_limit_says() {
+    fn there_are_as_many_stays_as_the_limit_says() {
         for limit in [0, 1, 3] {
             let count = Arc::new(Count::new(limit));
-            let seats: Vec<_> = std::iter::from_fn(|| Seat::take(&count)).collect();
-            assert_eq!(seats.len(), limit as usize);
-            drop(seats);
-            assert_eq!(Seat::take(&count).is_some(), limit > 0);
+            let stays: Vec<_> = std::iter::from_fn(|| Stay::begin(&count)).collect();
+            assert_eq!(stays.len(), limit as usize);
+            drop(stays);
+            assert_eq!(Stay::begin(&count).is_some(), limit > 0);
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::metrics::Refused;
 use crate::model::LimitSettings;
 
 pub(super) use self::clients::Place;
-pub(super) use self::count::Seat;
+pub(super) use self::count::Stay;
 
 /// Refused connections that are still told so.
 const FAREWELLS: u32 = 64;
@@ -52,8 +52,8 @@ pub(super) struct Door(Option<Arc<Count>>);
 /// A connection's place among all, for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Entry {
-    _all: Seat,
-    _at_the_door: Option<Seat>,
+    _all: Stay,
+    _at_the_door: Option<Stay>,
 }
 
 impl Crowd {
@@ -84,8 +84,8 @@ impl Crowd {
     /// # Errors
     /// The limit that is reached.
     pub(super) fn enter(&self, door: &Door) -> Result<Entry, Refused> {
-        let all = Seat::take(&self.connections).ok_or(Refused::Connections)?;
-        let at_the_door = door.0.as_ref().map(|count| Seat::take(count).ok_or(Refused::ListenerConnections));
+        let all = Stay::begin(&self.connections).ok_or(Refused::Connections)?;
+        let at_the_door = door.0.as_ref().map(|count| Stay::begin(count).ok_or(Refused::ListenerConnections));
         Ok(Entry { _all: all, _at_the_door: at_the_door.transpose()? })
     }
 

@@ -27,7 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::connection::Watch;
-use super::crowd::Seat;
+use super::crowd::Stay;
 use super::guest::Guest;
 use super::pace::{Pace, Phase};
 use super::worker::Worker;
@@ -68,7 +68,7 @@ where
     let streams = Arc::new(Streams::new(worker.clone(), pace.clone(), Arc::new(guest)));
     exchange(&worker, &streams, &pace, peer, &mut io).await;
     if streams.has_flooded()
-        && let Some(_seat) = Seat::take(&worker.crowd.penitents)
+        && let Some(_stay) = Stay::begin(&worker.crowd.penitents)
     {
         drop((streams, pace));
         // Not all at the same moment: they come back together, too.
