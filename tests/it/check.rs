@@ -161,11 +161,16 @@ fn the_environment_comes_after_the_file() {
 
 #[test]
 fn probes_of_a_track_come_before_those_of_the_service_before_the_defaults() {
-    assert!(check(GOOD).stdout.contains("500ms"));
-    let both = check(&format!("{GOOD}[service.probe]\ninterval = \"7s\"\n"));
-    assert!(both.stdout.matches("7s").count() == 2 && !both.stdout.contains("500ms"), "{both:?}");
-    let own = check(&format!("{GOOD}[service.probe]\ninterval = \"7s\"\n[service.canary.probe]\ninterval = \"9s\"\n"));
-    assert!(own.stdout.matches("7s").count() == 1 && own.stdout.matches("9s").count() == 1, "{own:?}");
+    let intervals = |lines: &str, time: &str| {
+        let exit = check(&format!("{GOOD}{lines}"));
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+        exit.stdout.matches(&format!("interval = \"{time}\"")).count()
+    };
+    assert_eq!((intervals("", "2s"), intervals("", "500ms")), (1, 1));
+    let service = "[service.probe]\ninterval = \"7s\"\n";
+    assert_eq!((intervals(service, "7s"), intervals(service, "500ms")), (2, 0));
+    let canary = format!("{service}[service.canary.probe]\ninterval = \"9s\"\n");
+    assert_eq!((intervals(&canary, "7s"), intervals(&canary, "9s")), (1, 1));
 }
 
 #[test]

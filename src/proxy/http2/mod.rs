@@ -50,7 +50,7 @@ const PONG_WITHIN: Duration = Duration::from_secs(20);
 
 /// How long a client that floods keeps the connection that it has spent, at least; at most twice as long. Long beside the
 /// milliseconds in which it fills one: what it sends meanwhile it cannot send through another.
-const PENANCE: Duration = Duration::from_secs(3);
+const PENANCE: Duration = Duration::from_secs(10);
 
 /// Serves requests until the client closes, is idle for too long, floods, or the worker stops.
 ///

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use super::eventually::DEADLINE;
 
@@ -70,6 +71,12 @@ impl Frames {
     /// Another hand on the same connection, for a thread that reads.
     pub(crate) fn reader(&self) -> Self {
         Self { stream: self.stream.try_clone().unwrap(), buffer: self.buffer.clone() }
+    }
+
+    /// Whether the peer says nothing for so long, and does not end the connection either.
+    pub(crate) fn is_kept_for(&mut self, time: Duration) -> bool {
+        self.stream.set_read_timeout(Some(time)).unwrap();
+        self.stream.read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Ends the connection for all its hands.
